@@ -1,0 +1,60 @@
+# essaim: `make run` starts a demo co-operative, `make test` runs every test.
+
+GO      ?= go
+TIME    ?= 60s
+DATA    ?= demo-data
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS  = -s -w -X main.version=$(VERSION)
+TOOLS    = swaks isync curl python3 postfix ca-certificates
+
+.PHONY: build run test unit race lint check crash bench fuzz cross tools release clean
+
+build:
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o essaim ./cmd/essaim
+
+run: build
+	./essaim demo --data $(DATA)
+
+# Real clients and servers the tests talk to; tests that find none are skipped.
+tools:
+	@sh packaging/test-tools.sh $(TOOLS)
+
+test: tools lint race
+
+unit:
+	$(GO) test ./...
+
+race:
+	$(GO) test -race -timeout 40m ./...
+
+lint:
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); exit 1; }
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+
+# The checks a release adds to the tests.
+check: test cross
+	$(GO) mod verify
+
+release: check
+	$(GO) run golang.org/x/vuln/cmd/govulncheck@v1.8.0 ./...
+
+# The long crash battery: thousands of power cuts, kills and faults.
+crash:
+	ESSAIM_CRASH=long $(GO) test -timeout 4h -count=1 -run 'Crash|Cut|Kill|Fault|Flip|Mutant' ./storage/... ./internal/... ./cmd/...
+
+bench:
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+fuzz:
+	@for p in $$($(GO) list ./...); do \
+	  for f in $$($(GO) test -list '^Fuzz' $$p 2>/dev/null | grep '^Fuzz'); do \
+	    echo "$$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(TIME) $$p || exit 1; \
+	  done; done
+
+cross:
+	@for a in amd64 arm64 arm; do echo linux/$$a; \
+	  CGO_ENABLED=0 GOOS=linux GOARCH=$$a GOARM=7 $(GO) build -trimpath -o /dev/null ./... || exit 1; done
+
+clean:
+	rm -rf essaim $(DATA)

@@ -1,0 +1,91 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/BurntSushi/toml"
+)
+
+// A Config is what must be known before the store opens; everything else lives
+// in the store. docs/config.md is generated from the doc tags.
+type Config struct {
+	Hostname    string            `toml:"hostname" doc:"Name of this machine as other mail servers see it; it should resolve both ways."`
+	Data        string            `toml:"data" doc:"Data directory: the whole store."`
+	Listen      Listen            `toml:"listen" doc:"Addresses to listen on. An empty list switches a service off."`
+	TLS         TLS               `toml:"tls" doc:"Certificate for every listener. Without one a throwaway certificate is made."`
+	Relay       string            `toml:"relay" doc:"host:port that takes all mail for other hosts, where the provider blocks port 25."`
+	RelayUser   string            `toml:"relay_user" doc:"Login at the relay."`
+	RelayPass   string            `toml:"relay_password_file" doc:"File that holds the password for the relay."`
+	Routes      map[string]string `toml:"routes" doc:"host:port for the mail of single domains, instead of their MX."`
+	MaxMessage  int64             `toml:"max_message_bytes" doc:"Largest message accepted, in bytes."`
+	TrustLocal  bool              `toml:"-"`
+	MetricsAddr string            `toml:"metrics" doc:"Address for Prometheus metrics; keep it on loopback. Empty: none."`
+}
+
+// Listen names the addresses of each service.
+type Listen struct {
+	SMTP        []string `toml:"smtp" doc:"Mail from other hosts, port 25."`
+	Submission  []string `toml:"submission" doc:"Members' mail with STARTTLS, port 587."`
+	Submissions []string `toml:"submissions" doc:"Members' mail over TLS, port 465."`
+	IMAP        []string `toml:"imap" doc:"IMAP with STARTTLS, port 143."`
+	IMAPS       []string `toml:"imaps" doc:"IMAP over TLS, port 993."`
+	LMTP        []string `toml:"lmtp" doc:"Local delivery from a mail server in front; off by default."`
+}
+
+// TLS names the certificate's files.
+type TLS struct {
+	Cert string `toml:"cert" doc:"PEM file of the certificate with its chain."`
+	Key  string `toml:"key" doc:"PEM file of the private key."`
+}
+
+func defaultConfig() Config {
+	return Config{
+		Data: "/var/lib/essaim",
+		Listen: Listen{
+			SMTP: []string{":25"}, Submission: []string{":587"}, Submissions: []string{":465"},
+			IMAP: []string{":143"}, IMAPS: []string{":993"},
+		},
+		MaxMessage:  50 << 20,
+		MetricsAddr: "127.0.0.1:9090",
+	}
+}
+
+// loadConfig reads the file named on the command line. Names it does not know
+// are errors, as they are mostly typing mistakes.
+func (e *env) loadConfig() (Config, error) {
+	c := defaultConfig()
+	meta, err := toml.DecodeFile(e.config, &c)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && e.data != "":
+	case errors.Is(err, fs.ErrNotExist):
+		return c, fmt.Errorf("no configuration at %s: run essaim setup, or name the store with --data", e.config)
+	case err != nil:
+		return c, fmt.Errorf("%s: %w", e.config, err)
+	}
+	if unknown := meta.Undecoded(); len(unknown) > 0 {
+		return c, fmt.Errorf("%s: %s is not a setting; docs/config.md lists them", e.config, unknown[0])
+	}
+	if e.data != "" {
+		c.Data = e.data
+	}
+	if c.Hostname == "" {
+		c.Hostname, _ = os.Hostname()
+	}
+	return c, nil
+}
+
+func (c *Config) relayPassword() (string, error) {
+	if c.RelayPass == "" {
+		return "", nil
+	}
+	b, err := os.ReadFile(c.RelayPass)
+	return strings.TrimSpace(string(b)), err
+}
+
+func (c *Config) storeDir() string { return filepath.Join(c.Data, "store") }
+func (c *Config) tlsDir() string   { return filepath.Join(c.Data, "tls") }

@@ -1,0 +1,190 @@
+package main
+
+import (
+	"bytes"
+	"crypto/tls"
+	"fmt"
+	"net"
+	"net/smtp"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/emersion/go-imap/v2/imapclient"
+)
+
+const (
+	testDomain   = "coop.example"
+	testPassword = "kill-battery"
+)
+
+// A house is a demo cooperative in its own process, so that it can be killed.
+type house struct {
+	t    testing.TB
+	bin  string
+	dir  string
+	base int
+	args []string
+	cmd  *exec.Cmd
+	log  bytes.Buffer
+}
+
+var (
+	binOnce sync.Once
+	binPath string
+	binErr  error
+)
+
+// binary builds the program once for all tests.
+func binary(t testing.TB) string {
+	t.Helper()
+	binOnce.Do(func() {
+		dir, err := os.MkdirTemp("", "essaim-test-bin")
+		if err != nil {
+			binErr = err
+			return
+		}
+		binPath = filepath.Join(dir, "essaim")
+		out, err := exec.Command("go", "build", "-o", binPath, ".").CombinedOutput()
+		if err != nil {
+			binErr = fmt.Errorf("%w: %s", err, out)
+		}
+	})
+	if binErr != nil {
+		t.Fatal(binErr)
+	}
+	return binPath
+}
+
+// newHouse starts a demo with the members given, on free ports.
+func newHouse(t testing.TB, members int, args ...string) *house {
+	t.Helper()
+	h := &house{t: t, bin: binary(t), dir: filepath.Join(t.TempDir(), "house"), base: freeBase(t)}
+	h.args = append([]string{"demo", "--data", h.dir, "--members", fmt.Sprint(members), "--domain", testDomain,
+		"--password", testPassword, "--base-port", fmt.Sprint(h.base), "--no-samples", "--keep"}, args...)
+	h.start()
+	t.Cleanup(func() { h.stop(syscall.SIGTERM) })
+	return h
+}
+
+// freeBase finds a base below which the demo's ports are free.
+func freeBase(t testing.TB) int {
+	for base := 32000 + os.Getpid()%97*100; base < 60000; base += 1009 {
+		free := true
+		for _, p := range []int{24, 25, 143, 465, 587, 993} {
+			ln, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", base+p))
+			if err != nil {
+				free = false
+				break
+			}
+			ln.Close()
+		}
+		if free {
+			return base
+		}
+	}
+	t.Fatal("no free ports")
+	return 0
+}
+
+func (h *house) start() {
+	h.t.Helper()
+	env := filepath.Join(h.dir, "demo.env")
+	_ = os.Remove(env)
+	h.log.Reset()
+	h.cmd = exec.Command(h.bin, h.args...)
+	h.cmd.Stdout, h.cmd.Stderr = &h.log, &h.log
+	if err := h.cmd.Start(); err != nil {
+		h.t.Fatal(err)
+	}
+	for range 1500 {
+		if _, err := os.Stat(env); err == nil {
+			return
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	h.stop(syscall.SIGKILL)
+	h.t.Fatalf("the demo did not come up:\n%s", h.log.String())
+}
+
+// stop ends the process with the signal and waits for it.
+func (h *house) stop(sig syscall.Signal) {
+	if h.cmd == nil {
+		return
+	}
+	_ = h.cmd.Process.Signal(sig)
+	_ = h.cmd.Wait()
+	h.cmd = nil
+}
+
+// check runs essaim check on the stopped house.
+func (h *house) check() {
+	h.t.Helper()
+	if out, err := exec.Command(h.bin, "--data", h.dir, "check").CombinedOutput(); err != nil {
+		h.t.Fatalf("essaim check: %v\n%s", err, out)
+	}
+}
+
+func (h *house) addr(port int) string { return fmt.Sprintf("127.0.0.1:%d", h.base+port) }
+
+func user(i int) string { return fmt.Sprintf("user%d@%s", i, testDomain) }
+
+// imap logs a member in over TLS.
+func (h *house) imap(who string) (*imapclient.Client, error) {
+	c, err := imapclient.DialTLS(h.addr(993), &imapclient.Options{TLSConfig: &tls.Config{InsecureSkipVerify: true}})
+	if err != nil {
+		return nil, err
+	}
+	if err := c.Login(who, testPassword).Wait(); err != nil {
+		c.Close()
+		return nil, err
+	}
+	return c, nil
+}
+
+// deliver hands one message in on port 25.
+func (h *house) deliver(from string, to []string, msg []byte) error {
+	conn, err := net.DialTimeout("tcp", h.addr(25), 5*time.Second)
+	if err != nil {
+		return err
+	}
+	_ = conn.SetDeadline(time.Now().Add(30 * time.Second))
+	c, err := smtp.NewClient(conn, "localhost")
+	if err != nil {
+		conn.Close()
+		return err
+	}
+	defer c.Close()
+	if err := c.Mail(from); err != nil {
+		return err
+	}
+	for _, r := range to {
+		if err := c.Rcpt(r); err != nil {
+			return err
+		}
+	}
+	w, err := c.Data()
+	if err != nil {
+		return err
+	}
+	if _, err := w.Write(msg); err != nil {
+		return err
+	}
+	return w.Close()
+}
+
+// letter is a message that can be told from every other by its X-Id.
+func letter(id string, size int) []byte {
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "From: <load@example.net>\r\nTo: <user@%s>\r\nSubject: letter %s\r\nX-Id: %s\r\n"+
+		"Date: Tue, 24 Nov 2026 10:00:00 +0000\r\nMessage-ID: <%s@example.net>\r\n\r\n", testDomain, id, id, id)
+	for i := 0; b.Len() < size; i++ {
+		fmt.Fprintf(&b, "line %d of letter %s %s\r\n", i, id, strings.Repeat("x", i%50))
+	}
+	return b.Bytes()
+}

@@ -1,0 +1,95 @@
+package imap
+
+import (
+	"essaim.coop/essaim/storage"
+	"essaim.coop/essaim/storage/mailbox"
+)
+
+// cmdSelect is SELECT (RFC 9051 §6.3.2) with CONDSTORE (RFC 7162 §3.1.8).
+func (s *session) cmdSelect(c *command) error { return s.openMailbox(c, false) }
+
+// cmdExamine is EXAMINE: the same, and nothing can be changed.
+func (s *session) cmdExamine(c *command) error { return s.openMailbox(c, true) }
+
+// openMailbox selects a mailbox. Whatever happens, the one selected before is
+// left, and its pending news with it.
+func (s *session) openMailbox(c *command, readOnly bool) error {
+	a, err := s.dec.Select(s.utf8Names())
+	if err != nil {
+		return err
+	}
+	if s.sel != nil {
+		s.unselect()
+		s.untagged("OK [CLOSED] left the mailbox selected before")
+	}
+	var box *mailbox.Mailbox
+	if err := s.srv.DB.View(func(tx *storage.Tx) (err error) {
+		box, err = s.open(tx, a.Mailbox)
+		return err
+	}); err != nil {
+		return err
+	}
+	if a.CondStore {
+		s.enableCondstore()
+	}
+	m, err := s.look(box, readOnly)
+	if err != nil {
+		return err
+	}
+	s.sel, s.state = m, selectedState
+	s.selectResponses(box)
+	c.code, c.text = "READ-WRITE", "selected"
+	if m.readOnly {
+		c.code, c.text = "READ-ONLY", "selected, read-only"
+	}
+	s.trace.Event("selected", "mailbox", box.Name)
+	return nil
+}
+
+// look makes a session's view of a mailbox: the watch first, then the read.
+func (s *session) look(box *mailbox.Mailbox, readOnly bool) (*selected, error) {
+	m := &selected{id: box.ID, account: box.Account, name: box.Name, uidValidity: box.UIDValidity, readOnly: readOnly}
+	m.stop = s.srv.DB.Watch(box.Account, func() {
+		m.dirty.Store(true)
+		s.nudged()
+	})
+	v, err := s.srv.Views.Get(s.srv.DB, box.ID)
+	if err != nil {
+		m.stop()
+		return nil, err
+	}
+	m.view, m.seen = v, v.ModSeq()
+	m.keywords = len(box.Keywords)
+	return m, nil
+}
+
+// selectResponses are the untagged answers that SELECT owes.
+func (s *session) selectResponses(box *mailbox.Mailbox) {
+	m := s.sel
+	s.flagsResponses(box)
+	s.untagged("%d EXISTS", m.view.Len())
+	if !s.rev2 {
+		s.untagged("0 RECENT")
+	}
+	s.untagged("OK [UIDVALIDITY %d] UIDs are good", m.uidValidity)
+	s.untagged("OK [UIDNEXT %d] next", box.NextItem)
+	s.untagged("OK [HIGHESTMODSEQ %d] highest", m.seen)
+	if s.rev2 {
+		s.enc.Raw(`* LIST () "/" `).Mailbox(box.Name, true).CRLF()
+	}
+}
+
+// flagsResponses tells the flags that exist and those that can be kept.
+func (s *session) flagsResponses(box *mailbox.Mailbox) {
+	s.sel.keywords = len(box.Keywords)
+	all := `\Answered \Flagged \Deleted \Seen \Draft`
+	for _, k := range box.Keywords {
+		all += " " + k
+	}
+	s.untagged("FLAGS (%s)", all)
+	if s.sel.readOnly {
+		s.untagged("OK [PERMANENTFLAGS ()] read-only")
+	} else {
+		s.untagged(`OK [PERMANENTFLAGS (%s \*)] kept`, all)
+	}
+}

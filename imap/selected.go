@@ -1,0 +1,112 @@
+package imap
+
+import (
+	"sync/atomic"
+
+	"essaim.coop/essaim/storage"
+	"essaim.coop/essaim/storage/mailbox"
+)
+
+// selected is the mailbox a session looks at, as its client knows it: the
+// sequence numbers are those of view, an immutable snapshot shared with every
+// other session that looks at the same state. A command works on one view from
+// its first byte to its last; only refresh moves on to a newer one, and only
+// when the command allows EXPUNGE to be sent (RFC 9051 §7.5.1, RFC 2180 §4).
+type selected struct {
+	id          storage.CollectionID
+	account     storage.AccountID // whose mailbox it is
+	name        string
+	uidValidity uint32
+	readOnly    bool // EXAMINE, or no right to write
+
+	view     *mailbox.View
+	seen     storage.ModSeq   // flag changes up to here have been told
+	own      []storage.ModSeq // changes of the session's own, told by the command
+	keywords int              // how many keywords the last FLAGS response told
+	saved    []storage.Range  // SEARCHRES: the UIDs of $
+
+	dirty atomic.Bool // something in the account changed since the last refresh
+	stop  func()      // ends the watch
+}
+
+// count is the number of messages the client knows of.
+func (m *selected) count() uint32 { return uint32(m.view.Len()) }
+
+// told notes that the session's client has heard the outcome of a change of its
+// own made at modseq: refresh will not repeat it.
+func (m *selected) told(at storage.ModSeq) {
+	if at != 0 {
+		m.own = append(m.own, at)
+	}
+}
+
+// known reports whether the change at modseq was announced through told.
+func (m *selected) known(at storage.ModSeq) bool {
+	for _, o := range m.own {
+		if o == at {
+			return true
+		}
+	}
+	return false
+}
+
+// unselect leaves the mailbox; nothing is expunged.
+func (s *session) unselect() {
+	if s.sel == nil {
+		return
+	}
+	s.sel.stop()
+	s.sel = nil
+	if s.state == selectedState {
+		s.state = authed
+	}
+}
+
+// writable is the refusal of a command that changes a mailbox opened read-only.
+func (s *session) writable() error {
+	if s.sel.readOnly {
+		return no("NOPERM", "the mailbox is open read-only")
+	}
+	return nil
+}
+
+// A span is one element of a sequence set as it came from the wire; 0 is *.
+type span struct{ from, to uint32 }
+
+// resolve turns a set of sequence numbers, or of UIDs, into sorted ranges of
+// UIDs that are in the session's view. * is the last message. UIDs that do not
+// exist are passed over; sequence numbers that do not are the client's mistake
+// (RFC 9051 §9, seq-number).
+func (m *selected) resolve(set []span, uid bool) ([]storage.Range, error) {
+	n := m.count()
+	out := make([]storage.Range, 0, len(set))
+	for _, r := range set {
+		from, to := r.from, r.to
+		last := n
+		if uid {
+			last = 0
+			if n > 0 {
+				last = uint32(m.view.UID(n))
+			}
+		}
+		if from == 0 {
+			from = last
+		}
+		if to == 0 {
+			to = last
+		}
+		if from > to {
+			from, to = to, from
+		}
+		if !uid {
+			if from == 0 || to > n {
+				return nil, bad("no message has this number")
+			}
+			from, to = uint32(m.view.UID(from)), uint32(m.view.UID(to))
+		}
+		if n > 0 {
+			out = append(out, storage.Range{From: storage.ItemID(from), To: storage.ItemID(to)})
+		}
+	}
+	return intersect(union(out), m.view.Ranges()), nil
+}

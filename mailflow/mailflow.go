@@ -1,0 +1,33 @@
+// Package mailflow is what happens to a message between the wire and a mailbox.
+//
+// What it promises: a message is accepted for all its recipients in one
+// transaction or for none; what is accepted is in every local recipient's
+// mailbox and in the queue for the others when Deliver or Submit returns, on
+// stable storage. A recipient that does not exist is refused in the dialogue.
+// A member can only send from their own addresses. Nothing here writes to a
+// network with a transaction open.
+//
+// Inbound takes mail from other hosts, Submission takes it from members; both
+// end in Mail.route. The checks of senders (SPF, DKIM, DMARC) and members'
+// filters have their place there, between staging and the transaction.
+//
+// RFCs: 5321 §4.4 (trace), §6.3 (loops); 5322 §3.6 (one From); 6409 §6 and §8
+// (what a submission server may add); 3461 (DSN parameters are kept).
+package mailflow
+
+import (
+	"log/slog"
+
+	"essaim.coop/essaim/storage"
+	"essaim.coop/essaim/storage/accounts"
+)
+
+// Mail is the flow of mail over one store. Its fields are set before use and
+// not changed after; its methods are safe for concurrent use.
+type Mail struct {
+	DB       *storage.DB
+	Auth     *accounts.Service
+	Hostname string
+	Log      *slog.Logger
+	Wake     func() // tells the queue that it has something new
+}

@@ -1,0 +1,143 @@
+package blob
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"os"
+
+	"essaim.coop/essaim/internal/vfs"
+)
+
+// A Reader reads one body. ReadAt is safe for concurrent use, the rest is not.
+type Reader struct {
+	size int64
+	pos  int64
+	mem  []byte   // a small body
+	file vfs.File // a large one
+	sums []byte
+}
+
+var (
+	_ io.ReadSeekCloser = (*Reader)(nil)
+	_ io.ReaderAt       = (*Reader)(nil)
+)
+
+// NewReader reads a body held in memory.
+func NewReader(raw []byte) *Reader { return &Reader{size: int64(len(raw)), mem: raw} }
+
+// OpenFile reads the file of a large body of size bytes.
+func OpenFile(fs vfs.FS, path string, size int64) (*Reader, error) {
+	f, err := fs.Open(path, os.O_RDONLY)
+	if err != nil {
+		return nil, err
+	}
+	chunks := (size + ChunkSize - 1) / ChunkSize
+	r := &Reader{size: size, file: f, sums: make([]byte, 4*chunks)}
+	if _, err := f.ReadAt(r.sums, size); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("%w: checksums of %s: %w", ErrCorrupt, path, err)
+	}
+	return r, nil
+}
+
+// Size returns the length of the body in bytes.
+func (r *Reader) Size() int64 { return r.size }
+
+// Bytes returns the whole body; the caller must not change it. It is meant for
+// small bodies; a large one is read into memory.
+func (r *Reader) Bytes() ([]byte, error) {
+	if r.file == nil {
+		return r.mem, nil
+	}
+	b := make([]byte, r.size)
+	_, err := r.ReadAt(b, 0)
+	return b, err
+}
+
+// ReadAt reads at an offset, verifying what it reads.
+func (r *Reader) ReadAt(p []byte, off int64) (int, error) {
+	if off < 0 {
+		return 0, errors.New("blob: negative offset")
+	}
+	if off >= r.size {
+		return 0, io.EOF
+	}
+	if r.file == nil {
+		n := copy(p, r.mem[off:])
+		if n < len(p) {
+			return n, io.EOF
+		}
+		return n, nil
+	}
+	n := 0
+	for n < len(p) && off+int64(n) < r.size {
+		m, err := r.readChunk(p[n:], off+int64(n))
+		n += m
+		if err != nil {
+			return n, err
+		}
+	}
+	if n < len(p) {
+		return n, io.EOF
+	}
+	return n, nil
+}
+
+// readChunk reads from the chunk that off is in. A whole chunk goes straight
+// into p.
+func (r *Reader) readChunk(p []byte, off int64) (int, error) {
+	i := off / ChunkSize
+	start := i * ChunkSize
+	length := int(min(ChunkSize, r.size-start))
+	buf := p
+	if off != start || len(p) < length {
+		buf = make([]byte, length)
+	}
+	buf = buf[:length]
+	if _, err := r.file.ReadAt(buf, start); err != nil && !errors.Is(err, io.EOF) {
+		return 0, err
+	}
+	if crc32.Checksum(buf, Castagnoli) != binary.LittleEndian.Uint32(r.sums[4*i:]) {
+		return 0, fmt.Errorf("%w: chunk %d", ErrCorrupt, i)
+	}
+	if off == start && len(p) >= length {
+		return length, nil
+	}
+	return copy(p, buf[off-start:]), nil
+}
+
+// Read reads on from where the last Read or Seek ended.
+func (r *Reader) Read(p []byte) (int, error) {
+	n, err := r.ReadAt(p, r.pos)
+	r.pos += int64(n)
+	if n > 0 && errors.Is(err, io.EOF) {
+		err = nil
+	}
+	return n, err
+}
+
+// Seek is io.Seeker.
+func (r *Reader) Seek(off int64, whence int) (int64, error) {
+	switch whence {
+	case io.SeekCurrent:
+		off += r.pos
+	case io.SeekEnd:
+		off += r.size
+	}
+	if off < 0 {
+		return 0, errors.New("blob: seek before the start")
+	}
+	r.pos = off
+	return off, nil
+}
+
+// Close ends reading; a large body's file is closed.
+func (r *Reader) Close() error {
+	if r.file == nil {
+		return nil
+	}
+	return r.file.Close()
+}

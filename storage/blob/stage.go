@@ -1,0 +1,201 @@
+package blob
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash"
+	"hash/crc32"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+
+	"essaim.coop/essaim/internal/vfs"
+
+	"github.com/klauspost/compress/zstd"
+)
+
+// A Staged body is complete and waits to be attached or discarded.
+type Staged struct {
+	Size int64
+	Sum  [sha256.Size]byte // SHA-256 of the bytes
+
+	// For engines: a small body's stored form, or a large body's file.
+	Stored     []byte
+	Compressed bool
+	Path       string
+
+	fs  vfs.FS
+	raw []byte
+}
+
+// Discard gives back what a body that was not attached takes up. After the
+// body was attached it does nothing.
+func (s *Staged) Discard() {
+	if s.Path != "" && s.fs != nil {
+		_ = s.fs.Remove(s.Path)
+	}
+	s.Attached()
+}
+
+// Attached is called by the engine when the body is its own.
+func (s *Staged) Attached() { s.fs, s.raw = nil, nil }
+
+// Reader reads the body while it is staged.
+func (s *Staged) Reader() (*Reader, error) {
+	if s.Path == "" {
+		return NewReader(s.raw), nil
+	}
+	return OpenFile(s.fs, s.Path, s.Size)
+}
+
+// A Writer stages one body. It is not safe for concurrent use.
+type Writer struct {
+	fs   vfs.FS
+	dir  string
+	hash hash.Hash
+	size int64
+	mem  []byte
+
+	file    vfs.File
+	path    string
+	written int64
+	sums    []byte
+	err     error
+}
+
+var stagedFiles atomic.Uint64
+
+// NewWriter stages a body; large ones go to a file in dir.
+func NewWriter(fs vfs.FS, dir string) *Writer {
+	return &Writer{fs: fs, dir: dir, hash: sha256.New()}
+}
+
+// Write adds to the body. Its errors are those of the file of a large body.
+func (w *Writer) Write(p []byte) (int, error) {
+	if w.err != nil {
+		return 0, w.err
+	}
+	w.hash.Write(p)
+	w.size += int64(len(p))
+	w.mem = append(w.mem, p...)
+	if w.size > MaxSmall {
+		if w.err = w.spill(ChunkSize); w.err != nil {
+			return 0, w.err
+		}
+	}
+	return len(p), nil
+}
+
+// spill writes whole chunks of at least least bytes out to the file.
+func (w *Writer) spill(least int) error {
+	if w.file == nil {
+		w.path = filepath.Join(w.dir, fmt.Sprintf("%d-%d", os.Getpid(), stagedFiles.Add(1)))
+		f, err := w.fs.Open(w.path, os.O_RDWR|os.O_CREATE|os.O_EXCL)
+		if err != nil {
+			return err
+		}
+		w.file = f
+	}
+	n := 0
+	for rest := len(w.mem); rest >= least && rest > 0; rest = len(w.mem) - n {
+		c := w.mem[n:min(n+ChunkSize, len(w.mem))]
+		w.sums = binary.LittleEndian.AppendUint32(w.sums, crc32.Checksum(c, Castagnoli))
+		n += len(c)
+	}
+	if _, err := w.file.WriteAt(w.mem[:n], w.written); err != nil {
+		return err
+	}
+	w.written += int64(n)
+	w.mem = append(w.mem[:0], w.mem[n:]...)
+	return nil
+}
+
+// Size returns the bytes written so far.
+func (w *Writer) Size() int64 { return w.size }
+
+// Finish completes the body. A large body's file is on stable storage when it
+// returns, under a name that the next start removes unless it is attached.
+func (w *Writer) Finish() (*Staged, error) {
+	s := &Staged{Size: w.size, fs: w.fs}
+	w.hash.Sum(s.Sum[:0])
+	if w.err != nil {
+		w.Abort()
+		return nil, w.err
+	}
+	if w.file == nil {
+		s.raw = w.mem
+		s.Stored, s.Compressed = compress(w.mem)
+		return s, nil
+	}
+	err := w.spill(1)
+	if err == nil {
+		_, err = w.file.WriteAt(w.sums, w.written)
+	}
+	if err == nil {
+		err = w.file.Sync()
+	}
+	if err != nil {
+		w.Abort()
+		return nil, err
+	}
+	s.Path = w.path
+	err, w.file = w.file.Close(), nil
+	return s, err
+}
+
+// Abort discards what was written.
+func (w *Writer) Abort() {
+	if w.file != nil {
+		_ = errors.Join(w.file.Close(), w.fs.Remove(w.path))
+		w.file = nil
+	}
+	if w.err == nil {
+		w.err = os.ErrClosed
+	}
+	w.mem = nil
+}
+
+var (
+	encoder = sync.OnceValue(func() *zstd.Encoder {
+		e, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(2),
+			zstd.WithWindowSize(256<<10), zstd.WithEncoderCRC(false), zstd.WithLowerEncoderMem(true))
+		if err != nil {
+			panic(err) // the options are constants
+		}
+		return e
+	})
+	decoder = sync.OnceValue(func() *zstd.Decoder {
+		d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(2), zstd.WithDecoderMaxMemory(2*MaxSmall), zstd.WithDecoderLowmem(true))
+		if err != nil {
+			panic(err)
+		}
+		return d
+	})
+)
+
+// compress returns the stored form of a small body.
+func compress(raw []byte) (stored []byte, compressed bool) {
+	if len(raw) < 512 {
+		return raw, false
+	}
+	c := encoder().EncodeAll(raw, make([]byte, 0, len(raw)*3/4))
+	if len(c) > len(raw)*4/5 {
+		return raw, false
+	}
+	return c, true
+}
+
+// Expand returns the bytes of a small body's stored form.
+func Expand(stored []byte, compressed bool, size int64) ([]byte, error) {
+	if !compressed {
+		return stored, nil
+	}
+	raw, err := decoder().DecodeAll(stored, make([]byte, 0, size))
+	if err != nil || int64(len(raw)) != size {
+		return nil, fmt.Errorf("%w: zstd: %d of %d bytes, %w", ErrCorrupt, len(raw), size, err)
+	}
+	return raw, nil
+}

@@ -1,0 +1,93 @@
+// Package kv is an ordered, transactional key-value store with bodies beside
+// it: what every room above stands on, and all that an engine must offer.
+//
+// What an engine promises:
+//
+//   - Update runs its function alone, on the newest state, and returns nil only
+//     when what it did is on stable storage. A function that fails or panics
+//     leaves no trace. The function does no I/O and asks no clock.
+//   - View sees one state: the newest that is on stable storage when it begins.
+//     Nobody reads what a power cut could still take back.
+//   - A body is attached in the same transaction as what refers to it, and
+//     lasts as it does.
+//   - What was read is what was written, or an error that wraps ErrCorrupt.
+//   - An error of stable storage is final: the engine fails every later Update,
+//     and Failed tells.
+//
+// Package kvtest holds what every engine must pass; kv/local is the default.
+package kv
+
+import (
+	"context"
+	"errors"
+
+	"essaim.coop/essaim/storage/blob"
+)
+
+// MaxKey is the longest key in bytes; MaxValue the longest value.
+const (
+	MaxKey   = 512
+	MaxValue = 4 << 20
+)
+
+var (
+	ErrCorrupt  = errors.New("kv: stored data is damaged")
+	ErrFull     = errors.New("kv: no space left")
+	ErrFailed   = errors.New("kv: the engine failed to reach stable storage and has stopped")
+	ErrClosed   = errors.New("kv: closed")
+	ErrTooLarge = errors.New("kv: key or value too large")
+	ErrNoBlob   = errors.New("kv: no such body")
+	ErrReadOnly = errors.New("kv: opened for reading only")
+)
+
+// A Reader reads one state. It and what it returns are valid until the
+// function it was given to returns; nothing may be changed in place. Damage
+// met while reading reads as absence and fails the View or Update at its end.
+type Reader interface {
+	// Get returns the value of a key, nil when there is none.
+	Get(key []byte) []byte
+	// Scan calls fn in order of the keys in [from, to), a nil to being the end,
+	// or backwards, until fn returns false. fn must not write.
+	Scan(from, to []byte, reverse bool, fn func(key, value []byte) bool)
+}
+
+// A Tx is the transaction of one Update. Errors are sticky: the Update fails.
+type Tx interface {
+	Reader
+	// Put and Delete copy what they are given.
+	Put(key, value []byte)
+	Delete(key []byte)
+	// Attach makes a staged body part of the transaction.
+	Attach(*blob.Staged) blob.ID
+	// Free deletes a body; its space comes back some time after the commit.
+	Free(blob.ID)
+}
+
+// An Engine keeps keys, values and bodies. Safe for concurrent use.
+type Engine interface {
+	View(func(Reader) error) error
+	Update(func(Tx) error) error
+	// Stage starts a body that can be attached here.
+	Stage() *blob.Writer
+	// Open reads an attached body of the newest durable state.
+	Open(blob.ID) (*blob.Reader, error)
+	// Blobs calls fn with every body of the newest durable state, in order.
+	Blobs(fn func(id blob.ID, size int64) bool) error
+	// Snapshot copies the newest durable state to dir, from which an engine of
+	// the same kind opens; a dir that holds an older snapshot of this store is
+	// brought up to date at the price of what changed.
+	Snapshot(ctx context.Context, dir string) error
+	Stats() Stats
+	// Failed is closed when stable storage has failed.
+	Failed() <-chan struct{}
+	Close() error
+}
+
+// Stats are counters since the engine was opened, and sizes of now, in bytes.
+type Stats struct {
+	Commits, Groups, Syncs, Checkpoints uint64
+	Written                             uint64 // bytes appended to the journal
+	Overlay, Tree, TreeFree             int64
+	Journal, JournalLive                int64
+	Blobs                               int64
+}

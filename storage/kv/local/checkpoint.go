@@ -1,0 +1,267 @@
+package local
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+
+	"essaim.coop/essaim/storage/blob"
+	"essaim.coop/essaim/storage/kv"
+
+	bolt "go.etcd.io/bbolt"
+)
+
+// A position is a place in the journal between two frames.
+type position struct {
+	segment uint32
+	offset  int64
+	seq     uint64
+}
+
+// A frozen overlay is on its way into the tree.
+type frozen struct {
+	*state
+	pos  position
+	redo []extent // redo items before pos, of no use once the tree has them
+}
+
+// An extent is a range of a segment.
+type extent struct {
+	segment   uint32
+	offset, n int64
+}
+
+// Checkpoint writes what is durable into the tree and gives dead space back.
+// On kv.ErrFull nothing is lost; the next one tries again.
+func (db *DB) Checkpoint() error {
+	db.ckpt.Lock()
+	defer db.ckpt.Unlock()
+	db.armed.Store(false)
+	for {
+		f, err := db.freeze()
+		if err != nil || f == nil {
+			return err
+		}
+		if err := db.write(f); err != nil {
+			return err
+		}
+		db.shown.Lock()
+		db.frozen = nil
+		again := db.durable.over.size > db.opt.Overlay
+		db.shown.Unlock()
+		db.checkpoints.Add(1)
+		if err := db.reclaim(f); err != nil {
+			return err
+		}
+		if !again {
+			return nil
+		}
+	}
+}
+
+// freeze puts the durable overlay aside, unless an earlier one still waits.
+func (db *DB) freeze() (*frozen, error) {
+	db.flush <- struct{}{}
+	defer func() { <-db.flush }()
+	db.writer.Lock()
+	defer db.writer.Unlock()
+	db.shown.Lock()
+	defer db.shown.Unlock()
+	switch {
+	case db.closed:
+		return nil, kv.ErrClosed
+	case db.hasFailed():
+		return nil, kv.ErrFailed
+	case db.frozen != nil:
+		return db.frozen, nil
+	case db.durable.over.empty() && db.open.empty() && db.durable.over.size == 0:
+		return nil, nil
+	}
+	f := &frozen{state: db.durable, pos: position{db.out.number, db.out.end, db.seq}, redo: db.deadRedo}
+	db.deadRedo = nil
+	db.frozen = f
+	db.durable = &state{newOverlay(), f.next, f.live}
+	db.durable = db.durable.copy()
+	return f, db.rebase(f)
+}
+
+// rebase builds the newest state anew over the frozen one, from what the open
+// group has gathered.
+func (db *DB) rebase(f *frozen) error {
+	s := &state{newOverlay(), db.head.next, db.head.live}
+	for b := db.open.buf[frameHeader:]; len(b) > 0; {
+		it, n, err := parseItem(b)
+		if err != nil {
+			return err
+		}
+		if it.kind == itemRedo {
+			err = replay(it.data, func(e entry) { s.over.set(e) }, func(id blob.ID) {
+				if p, ok := db.head.over.blobs.Get(id); ok {
+					s.over.blobs.Set(id, p)
+				}
+			})
+		}
+		if err != nil {
+			return err
+		}
+		b = b[n:]
+	}
+	db.head = s
+	return nil
+}
+
+// write commits the frozen overlay to the tree with the position it stands
+// for. A full disk is given the ballast and one more try.
+func (db *DB) write(f *frozen) error {
+	err := db.tree.Update(func(tx *bolt.Tx) error { return f.write(tx) })
+	if err == nil {
+		return nil
+	}
+	err = full(err)
+	if errors.Is(err, kv.ErrFull) && db.ballast.release() {
+		if db.tree.Update(func(tx *bolt.Tx) error { return f.write(tx) }) == nil {
+			return nil
+		}
+	}
+	if !errors.Is(err, kv.ErrFull) {
+		db.fail()
+	}
+	return err
+}
+
+func (f *frozen) write(tx *bolt.Tx) error {
+	if err := f.writeKeys(tx); err != nil {
+		return err
+	}
+	if err := f.writeBlobs(tx); err != nil {
+		return err
+	}
+	live := tx.Bucket(bucketLive)
+	for n, bytes := range f.live {
+		key := binary.BigEndian.AppendUint32(nil, n)
+		if err := live.Put(key, sealed(nil, key, binary.AppendVarint(nil, bytes))); err != nil {
+			return err
+		}
+	}
+	b := binary.BigEndian.AppendUint32(nil, f.pos.segment)
+	b = binary.BigEndian.AppendUint64(b, uint64(f.pos.offset))
+	b = binary.BigEndian.AppendUint64(b, f.pos.seq)
+	b = binary.BigEndian.AppendUint64(b, uint64(f.next))
+	return tx.Bucket(bucketMeta).Put(keyPosition, sealed(nil, keyPosition, b))
+}
+
+func (f *frozen) writeKeys(tx *bolt.Tx) (err error) {
+	keys := tx.Bucket(bucketKV)
+	keys.FillPercent = 0.9 // most tables grow at their end
+	f.over.keys.Scan(func(e entry) bool {
+		if e.deleted {
+			err = keys.Delete(e.key)
+		} else {
+			err = keys.Put(e.key, sealed(make([]byte, 0, len(e.value)+4), e.key, e.value))
+		}
+		return err == nil
+	})
+	return err
+}
+
+// writeBlobs also clears the list of what the last checkpoint freed.
+func (f *frozen) writeBlobs(tx *bolt.Tx) error {
+	if err := tx.DeleteBucket(bucketFree); err != nil {
+		return err
+	}
+	free, err := tx.CreateBucket(bucketFree)
+	if err != nil {
+		return err
+	}
+	blobs := tx.Bucket(bucketBlobs)
+	blobs.FillPercent = 0.95
+	f.over.blobs.Scan(func(id blob.ID, p place) bool {
+		key := idKey(id)
+		row := sealed(nil, key, p.marshal())
+		if !p.gone {
+			err = blobs.Put(key, row)
+		} else if err = blobs.Delete(key); err == nil {
+			err = free.Put(key, row)
+		}
+		return err == nil
+	})
+	return err
+}
+
+// reclaim gives back the space of bodies that the tree no longer knows, of
+// redo items it has taken in, and of segments in which nothing lives.
+func (db *DB) reclaim(f *frozen) error {
+	dead := f.redo
+	err := db.freeBodies(func(fn func(blob.ID, place)) {
+		f.over.blobs.Scan(func(id blob.ID, p place) bool {
+			if p.gone {
+				fn(id, p)
+			}
+			return true
+		})
+	}, &dead)
+	if err != nil {
+		return err
+	}
+	if err := db.punch(dead); err != nil {
+		return err
+	}
+	return db.dropSegments(f)
+}
+
+// freeBodies removes the files of large bodies and adds small ones to dead.
+func (db *DB) freeBodies(each func(func(blob.ID, place)), dead *[]extent) error {
+	var errs []error
+	each(func(id blob.ID, p place) {
+		switch {
+		case p.segment != 0:
+			*dead = append(*dead, extent{p.segment, p.offset, p.span()})
+		case p.stored == 0:
+			errs = append(errs, ignoreMissing(db.fs.Remove(db.bodyPath(id))))
+		}
+	})
+	return errors.Join(errs...)
+}
+
+// punch gives whole blocks back; neighbours count together.
+func (db *DB) punch(dead []extent) error {
+	const block = 4096
+	slices.SortFunc(dead, func(a, b extent) int {
+		if a.segment != b.segment {
+			return int(a.segment) - int(b.segment)
+		}
+		return int(a.offset - b.offset)
+	})
+	db.moving.Lock()
+	defer db.moving.Unlock()
+	for i := 0; i < len(dead); {
+		e := dead[i]
+		for i++; i < len(dead) && dead[i].segment == e.segment && dead[i].offset <= e.offset+e.n+frameHeader; i++ {
+			e.n = max(e.n, dead[i].offset+dead[i].n-e.offset)
+		}
+		from, to := (e.offset+block-1)/block*block, (e.offset+e.n)/block*block
+		if file := db.files.get(e.segment); file != nil && to > from {
+			if err := file.Punch(from, to-from); err != nil {
+				return fmt.Errorf("giving space of segment %d back: %w", e.segment, err)
+			}
+		}
+	}
+	return nil
+}
+
+// dropSegments removes segments before the checkpoint with no live body.
+func (db *DB) dropSegments(f *frozen) error {
+	for _, n := range db.files.numbers() {
+		if n >= f.pos.segment || f.live[n] != 0 {
+			continue
+		}
+		db.moving.Lock()
+		err := db.files.drop(n)
+		db.moving.Unlock()
+		if err = errors.Join(err, ignoreMissing(db.fs.Remove(db.segmentPath(n)))); err != nil {
+			return err
+		}
+	}
+	return nil
+}
