@@ -1,0 +1,86 @@
+package storage
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"essaim.coop/essaim/storage/kv"
+	"essaim.coop/essaim/storage/kv/local"
+)
+
+// Backup copies the store to dir while it is in use. A dir that holds an
+// earlier backup of this store is brought up to date at the price of what
+// changed. The copy is opened and checked: a backup is good only when that
+// report is clean.
+func (db *DB) Backup(ctx context.Context, dir string, opt CheckOptions) (*Report, error) {
+	if err := db.kv.Snapshot(ctx, dir); err != nil {
+		return nil, fmt.Errorf("backup to %s: %w", dir, err)
+	}
+	copied, err := Open(dir, Options{ReadOnly: true})
+	if err != nil {
+		return nil, fmt.Errorf("the backup in %s does not open: %w", dir, err)
+	}
+	r, err := copied.Check(ctx, opt)
+	return r, errors.Join(err, copied.Close())
+}
+
+// Restore makes the store dir, which must not exist or be empty, from a backup.
+// It gets an epoch of its own: no token of the lost store can look right in it.
+func Restore(ctx context.Context, backup, dir string) error {
+	if names, err := os.ReadDir(dir); err == nil && len(names) > 0 {
+		return fmt.Errorf("%s is not empty: %w", dir, ErrConflict)
+	}
+	from, err := local.Open(backup, local.Options{ReadOnly: true})
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(copyDir(ctx, backup, dir), from.Close()); err != nil {
+		return err
+	}
+	epoch := make([]byte, 4)
+	if _, err := rand.Read(epoch); err != nil {
+		return err
+	}
+	to, err := local.Open(dir, local.Options{})
+	if err != nil {
+		return err
+	}
+	err = to.Update(func(t kv.Tx) error {
+		t.Put(metaKey("epoch"), epoch)
+		t.Put(metaKey("clean"), []byte{1})
+		return nil
+	})
+	return errors.Join(err, to.Close())
+}
+
+func copyDir(ctx context.Context, from, to string) error {
+	if err := os.MkdirAll(to, 0o700); err != nil {
+		return err
+	}
+	if err := os.CopyFS(to, os.DirFS(from)); err != nil {
+		return err
+	}
+	return errors.Join(ctx.Err(), filepath.WalkDir(to, func(path string, d os.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		f, err := os.Open(path)
+		if err != nil {
+			return err
+		}
+		return errors.Join(f.Sync(), f.Close())
+	}))
+}
+
+// Compact gives back what the engine can: space of mostly dead segments at
+// any time.
+func (db *DB) Compact(ctx context.Context) error {
+	if e, ok := db.kv.(interface{ Rewrite(context.Context) error }); ok {
+		return e.Rewrite(ctx)
+	}
+	return nil
+}

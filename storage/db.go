@@ -1,0 +1,161 @@
+package storage
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+
+	"essaim.coop/essaim/internal/vfs"
+	"essaim.coop/essaim/storage/blob"
+	"essaim.coop/essaim/storage/kv"
+	"essaim.coop/essaim/storage/kv/local"
+)
+
+// Options of Open; the zero value serves.
+type Options struct {
+	Logger   *slog.Logger // nil is silent
+	FS       vfs.FS       // for tests
+	ReadOnly bool
+}
+
+// A DB is the open store of one cooperative. Safe for concurrent use.
+type DB struct {
+	kv     kv.Engine
+	log    *slog.Logger
+	epoch  uint32
+	clean  bool // the last stop was in order
+	ro     bool
+	nudges nudges
+}
+
+// Open opens the store in dir, or makes one.
+func Open(dir string, opt Options) (*DB, error) {
+	if opt.Logger == nil {
+		opt.Logger = slog.New(slog.DiscardHandler)
+	}
+	engine, err := local.Open(dir, local.Options{FS: opt.FS, ReadOnly: opt.ReadOnly})
+	if err != nil {
+		return nil, err
+	}
+	db := &DB{kv: engine, log: opt.Logger, ro: opt.ReadOnly}
+	if err := db.begin(); err != nil {
+		return nil, errors.Join(fmt.Errorf("store %s: %w", filepath.Clean(dir), err), engine.Close())
+	}
+	return db, nil
+}
+
+func metaKey(name string) []byte { return append([]byte{1}, name...) }
+
+// begin checks the layout and marks the store as in use.
+func (db *DB) begin() error {
+	if db.ro {
+		return db.kv.View(func(r kv.Reader) error { return db.readMeta(r) })
+	}
+	fresh := make([]byte, 4)
+	if _, err := rand.Read(fresh); err != nil {
+		return err
+	}
+	return db.kv.Update(func(t kv.Tx) error {
+		if t.Get(metaKey("schema")) == nil {
+			t.Put(metaKey("schema"), binary.BigEndian.AppendUint32(nil, SchemaVersion))
+			t.Put(metaKey("epoch"), fresh)
+			t.Put(metaKey("clean"), []byte{1})
+		}
+		err := db.readMeta(t)
+		if err == nil {
+			t.Delete(metaKey("clean"))
+		}
+		return err
+	})
+}
+
+func (db *DB) readMeta(r kv.Reader) error {
+	schema, epoch := r.Get(metaKey("schema")), r.Get(metaKey("epoch"))
+	if len(schema) != 4 || len(epoch) != 4 {
+		return fmt.Errorf("%w: not a store", ErrInvalid)
+	}
+	if v := binary.BigEndian.Uint32(schema); v > SchemaVersion {
+		return fmt.Errorf("%w: layout %d is newer than this program's %d: use the newer essaim", ErrInvalid, v, SchemaVersion)
+	}
+	db.epoch = binary.BigEndian.Uint32(epoch)
+	db.clean = r.Get(metaKey("clean")) != nil
+	return nil
+}
+
+// Close marks the store as stopped in order and closes it.
+func (db *DB) Close() error {
+	var err error
+	if !db.ro {
+		err = db.kv.Update(func(t kv.Tx) error { t.Put(metaKey("clean"), []byte{1}); return nil })
+	}
+	return errors.Join(err, db.kv.Close())
+}
+
+// Epoch differs between a store and what was restored from its backup: tokens
+// that carry it can never look right in the wrong one.
+func (db *DB) Epoch() uint32 { return db.epoch }
+
+// StoppedInOrder reports whether the last stop was one, or a crash.
+func (db *DB) StoppedInOrder() bool { return db.clean }
+
+// Failed is closed when stable storage has failed: nothing more is
+// acknowledged and the process should end.
+func (db *DB) Failed() <-chan struct{} { return db.kv.Failed() }
+
+// Stats returns the engine's counters.
+func (db *DB) Stats() kv.Stats { return db.kv.Stats() }
+
+// Stage starts a body that a transaction can attach. It is written outside any
+// transaction.
+func (db *DB) Stage() *blob.Writer { return db.kv.Stage() }
+
+// OpenBlob reads a body; ErrNotFound when the last reference is gone.
+func (db *DB) OpenBlob(id blob.ID) (*blob.Reader, error) {
+	r, err := db.kv.Open(id)
+	return r, translate(err)
+}
+
+// View runs fn on the newest durable state.
+func (db *DB) View(fn func(*Tx) error) error {
+	return translate(db.kv.View(func(r kv.Reader) error {
+		tx := &Tx{r: r}
+		return errors.Join(fn(tx), tx.err)
+	}))
+}
+
+// Update runs fn alone on the newest state and returns when what it did is
+// durable. An error of fn, or of anything it did, undoes it all.
+func (db *DB) Update(fn func(*Tx) error) error {
+	var touched []AccountID
+	err := db.kv.Update(func(t kv.Tx) error {
+		tx := &Tx{r: t, w: t}
+		if err := fn(tx); err != nil {
+			return err
+		}
+		touched = tx.touched()
+		return tx.flush()
+	})
+	if err != nil {
+		return translate(err)
+	}
+	db.nudges.nudge(touched)
+	return nil
+}
+
+// translate adds the house's word to an engine's error.
+func translate(err error) error {
+	switch {
+	case errors.Is(err, kv.ErrFull):
+		return fmt.Errorf("%w: %w", ErrFull, err)
+	case errors.Is(err, kv.ErrNoBlob):
+		return fmt.Errorf("%w: %w", ErrNotFound, err)
+	case errors.Is(err, kv.ErrFailed), errors.Is(err, kv.ErrClosed):
+		return fmt.Errorf("%w: %w", ErrTemporary, err)
+	case errors.Is(err, kv.ErrTooLarge):
+		return fmt.Errorf("%w: %w", ErrInvalid, err)
+	}
+	return err
+}
