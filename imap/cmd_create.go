@@ -30,7 +30,7 @@ func (s *session) cmdCreate(*command) error {
 	}
 	now := time.Now()
 	return s.update(func(tx *storage.Tx) error {
-		_, err := mailbox.Create(tx, s.login.Account, name, use, now)
+		_, err := mailbox.Create(tx, s.account(), name, use, now)
 		return err
 	})
 }
@@ -54,13 +54,20 @@ func (s *session) cmdDelete(*command) error {
 	if name = canonical(name); name == "INBOX" {
 		return no("CANNOT", "INBOX stays")
 	}
-	return s.update(func(tx *storage.Tx) error {
+	var id storage.CollectionID
+	err = s.update(func(tx *storage.Tx) error {
 		box, err := s.open(tx, name)
 		if err != nil {
 			return err
 		}
+		id = box.ID
 		return mailbox.Delete(tx, box)
 	})
+	if err == nil && s.sel != nil && s.sel.id == id {
+		s.unselect()
+		s.untagged("OK [CLOSED] it was the selected mailbox")
+	}
+	return err
 }
 
 // cmdRename is RENAME (RFC 9051 §6.3.6): children move along, and INBOX is
@@ -75,7 +82,7 @@ func (s *session) cmdRename(*command) error {
 	}
 	now := time.Now()
 	return s.update(func(tx *storage.Tx) error {
-		return mailbox.Rename(tx, s.login.Account, canonical(from), to, now)
+		return mailbox.Rename(tx, s.account(), canonical(from), to, now)
 	})
 }
 
@@ -101,7 +108,7 @@ func (s *session) subscribe(on bool) error {
 
 // open finds a mailbox by the name a client gave.
 func (s *session) open(tx *storage.Tx, name string) (*mailbox.Mailbox, error) {
-	return mailbox.Open(tx, s.login.Account, canonical(name))
+	return mailbox.Open(tx, s.account(), canonical(name))
 }
 
 // canonical spells INBOX in capitals, at the top level (RFC 9051 §5.1).

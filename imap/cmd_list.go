@@ -84,7 +84,7 @@ func (s *session) cmdLsub(*command) error {
 // names are all names of the account with what LIST says about them, sorted,
 // INBOX first.
 func (s *session) names(tx *storage.Tx) ([]*listed, error) {
-	boxes, err := mailbox.List(tx, s.login.Account)
+	boxes, err := mailbox.List(tx, s.account())
 	if err != nil {
 		return nil, err
 	}

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"essaim.coop/essaim/internal/sasl"
-	"essaim.coop/essaim/storage"
 )
 
 // mayLogin reports whether a password may travel on this connection.
@@ -42,8 +41,8 @@ func (s *session) finishLogin(c *command, mech sasl.Server, err error) error {
 	s.srv.Counters.Logins.Add(1)
 	s.state = authed
 	s.conn.limit = time.Time{}
-	s.trace.Event("login", "account", s.login.Account, "address", s.login.Address)
-	s.log.Debug("imap login", "trace", s.id, "account", s.login.Account, "app_password", s.login.AppPassword, "remote", s.conn.raw.RemoteAddr().String())
+	s.trace.Event("login", "account", s.account(), "address", s.login.Address)
+	s.log.Debug("imap login", "trace", s.id, "account", s.account(), "app_password", s.login.AppPassword, "remote", s.conn.raw.RemoteAddr().String())
 	c.code, c.text = "CAPABILITY "+s.capabilities(), "welcome"
 	return nil
 }
@@ -64,14 +63,15 @@ func (s *session) refuseLogin(err error) error {
 }
 
 // loginRefusal is the answer to a failure that says nothing about the password:
-// the client gave up, or the server cannot tell now.
+// the client made a mistake or gave up, or the server cannot tell now.
 func loginRefusal(err error) error {
-	var r *refusal
 	switch {
-	case errors.As(err, &r), fatal(err):
-		return err
-	case errors.Is(err, storage.ErrTemporary), errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(err, sasl.ErrCredentials):
+		return nil
+	case errors.Is(err, sasl.ErrSyntax):
+		return bad("malformed authentication")
+	case errors.Is(err, context.DeadlineExceeded):
 		return no("UNAVAILABLE", "cannot check the password now, try again later")
 	}
-	return nil
+	return err
 }

@@ -3,8 +3,8 @@ package imap
 // delimiter separates the levels of a mailbox name.
 const delimiter = '/'
 
-// cmdNamespace is NAMESPACE (RFC 2342): members' own mailboxes without a prefix,
-// and those shared with them below Shared.
+// cmdNamespace is NAMESPACE (RFC 2342): the account's own mailboxes, without
+// a prefix; there are no others.
 func (s *session) cmdNamespace(*command) error {
 	if err := s.dec.CRLF(); err != nil {
 		return err

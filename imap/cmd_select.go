@@ -22,17 +22,14 @@ func (s *session) openMailbox(c *command, readOnly bool) error {
 		s.unselect()
 		s.untagged("OK [CLOSED] left the mailbox selected before")
 	}
-	var box *mailbox.Mailbox
-	if err := s.srv.DB.View(func(tx *storage.Tx) (err error) {
-		box, err = s.open(tx, a.Mailbox)
-		return err
-	}); err != nil {
+	box, err := s.find(a.Mailbox)
+	if err != nil {
 		return err
 	}
 	if a.CondStore {
 		s.enableCondstore()
 	}
-	m, err := s.look(box, readOnly)
+	m, box, err := s.look(box, readOnly)
 	if err != nil {
 		return err
 	}
@@ -46,21 +43,42 @@ func (s *session) openMailbox(c *command, readOnly bool) error {
 	return nil
 }
 
-// look makes a session's view of a mailbox: the watch first, then the read.
-func (s *session) look(box *mailbox.Mailbox, readOnly bool) (*selected, error) {
+// find opens a mailbox in a View of its own.
+func (s *session) find(name string) (box *mailbox.Mailbox, err error) {
+	err = s.srv.DB.View(func(tx *storage.Tx) (err error) {
+		box, err = s.open(tx, name)
+		return err
+	})
+	return box, err
+}
+
+// look makes a session's view of a mailbox: the watch first, then the read. The
+// header it returns is of the same moment as the view, or close to it when the
+// mailbox changes faster than it can be read.
+func (s *session) look(box *mailbox.Mailbox, readOnly bool) (*selected, *mailbox.Mailbox, error) {
 	m := &selected{id: box.ID, account: box.Account, name: box.Name, uidValidity: box.UIDValidity, readOnly: readOnly}
 	m.stop = s.srv.DB.Watch(box.Account, func() {
 		m.dirty.Store(true)
 		s.nudged()
 	})
-	v, err := s.srv.Views.Get(s.srv.DB, box.ID)
-	if err != nil {
-		m.stop()
-		return nil, err
+	for range 5 {
+		v, err := s.srv.Views.Get(s.srv.DB, m.id)
+		if err == nil {
+			err = s.srv.DB.View(func(tx *storage.Tx) (err error) {
+				box, err = mailbox.ByID(tx, m.id)
+				return err
+			})
+		}
+		if err != nil {
+			m.stop()
+			return nil, nil, err
+		}
+		m.view, m.seen, m.keywords = v, v.ModSeq(), len(box.Keywords)
+		if box.Highest == m.seen {
+			break
+		}
 	}
-	m.view, m.seen = v, v.ModSeq()
-	m.keywords = len(box.Keywords)
-	return m, nil
+	return m, box, nil
 }
 
 // selectResponses are the untagged answers that SELECT owes.

@@ -2,7 +2,6 @@ package imap
 
 import (
 	"essaim.coop/essaim/imap/imapwire"
-	"essaim.coop/essaim/storage"
 	"essaim.coop/essaim/storage/mailbox"
 )
 
@@ -13,11 +12,7 @@ func (s *session) cmdStatus(*command) error {
 	if err != nil {
 		return err
 	}
-	var box *mailbox.Mailbox
-	err = s.srv.DB.View(func(tx *storage.Tx) (err error) {
-		box, err = s.open(tx, a.Mailbox)
-		return err
-	})
+	box, err := s.find(a.Mailbox)
 	if err != nil {
 		return err
 	}

@@ -45,14 +45,14 @@ func newHouse(t testing.TB, change ...func(*Server)) *house {
 			return err
 		}
 		h.zoe = a.ID
-		if _, err := accounts.SetAppPassword(tx, a.ID, "test", accounts.ScopeIMAP, "secret", now); err != nil {
+		if _, err := accounts.SetAppPassword(tx, a.ID, "zoe's phone", accounts.ScopeIMAP, "secret", now); err != nil {
 			return err
 		}
 		return mailbox.Ensure(tx, a.ID, now)
 	}))
 	cert, err := certs.Throwaway(t.TempDir(), []string{"localhost"}, []net.IP{net.IPv4(127, 0, 0, 1)})
 	must(t, err)
-	h.srv = &Server{DB: db, Auth: accounts.NewService(db, log), TLS: &tls.Config{GetCertificate: cert.Get}, Insecure: true, Logger: log}
+	h.srv = &Server{DB: db, Auth: accounts.NewService(db, log).For(accounts.ScopeIMAP), TLS: &tls.Config{GetCertificate: cert.Get}, Insecure: true, Logger: log}
 	for _, f := range change {
 		f(h.srv)
 	}
@@ -127,4 +127,4 @@ func (h *house) deliver(t testing.TB, box, text string, flags ...string) {
 	}))
 }
 
-const letter = "From: a@example.net\nTo: zoe@coop.example\nSubject: hello\nMessage-ID: <1@example.net>\n\nhello\n"
+const hello = "From: a@example.net\nTo: zoe@coop.example\nSubject: hello\nMessage-ID: <1@example.net>\n\nhello\n"

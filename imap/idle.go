@@ -156,7 +156,12 @@ func (s *session) nudged() {
 
 // push tells an idling client what is new.
 func (s *session) push() {
-	defer s.recover()
+	defer func() {
+		if p := recover(); p != nil {
+			s.panicked(p)
+			s.conn.raw.Close() // the parked goroutine ends the session
+		}
+	}()
 	s.pushing.Store(false)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -199,12 +204,11 @@ func (s *session) endIdle() bool {
 		s.farewell(err)
 		return false
 	}
-	c.text = "IDLE terminated"
+	c.text, c.parsed = "IDLE terminated", true
 	var refused error
 	if !strings.EqualFold(strings.TrimRight(string(line), "\r\n"), "DONE") {
 		refused = bad("expected DONE")
 	}
-	s.dec.Begin(false)
 	s.answer(c, refused)
 	return s.state != logout && s.conn.broken == nil
 }

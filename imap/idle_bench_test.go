@@ -98,3 +98,36 @@ func idlers(t *testing.T, what string) {
 	wg.Wait()
 	os.Stdin.Read(make([]byte, 1))
 }
+
+// BenchmarkPush measures a commit followed by what an idling client hears.
+func BenchmarkPush(b *testing.B) {
+	h := newHouse(b)
+	p := h.in(b, "INBOX")
+	p.send("i IDLE\r\n")
+	p.line()
+	var worst time.Duration
+	for b.Loop() {
+		b.StopTimer()
+		h.deliver(b, "INBOX", hello)
+		b.StartTimer()
+		start := time.Now()
+		if l := p.line(); l[0] != '*' {
+			b.Fatal(l)
+		}
+		worst = max(worst, time.Since(start))
+	}
+	b.ReportMetric(float64(worst.Microseconds()), "worst-µs")
+}
+
+// BenchmarkStatus and BenchmarkNoop are round trips.
+func BenchmarkStatus(b *testing.B) { roundTrip(b, "STATUS Sent (MESSAGES UIDNEXT UNSEEN)") }
+func BenchmarkNoop(b *testing.B)   { roundTrip(b, "NOOP") }
+func BenchmarkSelect(b *testing.B) { roundTrip(b, "SELECT Sent") }
+
+func roundTrip(b *testing.B, cmd string) {
+	h := newHouse(b)
+	p := h.in(b, "INBOX")
+	for b.Loop() {
+		p.ok(cmd)
+	}
+}

@@ -3,6 +3,7 @@ package imap
 import (
 	"sync/atomic"
 
+	"essaim.coop/essaim/imap/imapwire"
 	"essaim.coop/essaim/storage"
 	"essaim.coop/essaim/storage/mailbox"
 )
@@ -70,18 +71,19 @@ func (s *session) writable() error {
 	return nil
 }
 
-// A span is one element of a sequence set as it came from the wire; 0 is *.
-type span struct{ from, to uint32 }
-
 // resolve turns a set of sequence numbers, or of UIDs, into sorted ranges of
 // UIDs that are in the session's view. * is the last message. UIDs that do not
 // exist are passed over; sequence numbers that do not are the client's mistake
-// (RFC 9051 §9, seq-number).
-func (m *selected) resolve(set []span, uid bool) ([]storage.Range, error) {
+// (RFC 9051 §9, seq-number). $ is what the last SEARCH RETURN (SAVE) found and
+// is still there (RFC 5182).
+func (m *selected) resolve(set imapwire.Set, uid bool) ([]storage.Range, error) {
+	if set.Saved {
+		return intersect(m.saved, m.view.Ranges()), nil
+	}
 	n := m.count()
-	out := make([]storage.Range, 0, len(set))
-	for _, r := range set {
-		from, to := r.from, r.to
+	out := make([]storage.Range, 0, len(set.Spans))
+	for _, r := range set.Spans {
+		from, to := r.From, r.To
 		last := n
 		if uid {
 			last = 0

@@ -16,10 +16,11 @@
 // SPECIAL-USE and CREATE-SPECIAL-USE, 3348 CHILDREN, 8438 STATUS=SIZE, 7162
 // CONDSTORE, 4959 SASL-IR, 7889 APPENDLIMIT, 5530 response codes, 7677 and 5802
 // SCRAM-SHA-256(-PLUS), 8314 implicit TLS.
-// Partial: RFC 7162 without QRESYNC; 6855 UTF8=ACCEPT understood by ENABLE
-// only when announced.
-// Refused: UIDONLY (clients break on it), COMPRESS (RFC 4978: compress/flate
-// withholds partial flushes), unencrypted LOGIN unless the operator allows it.
+// Partial: RFC 7162 without QRESYNC; 2342 without other users' and shared
+// mailboxes.
+// Refused: UTF8=ACCEPT (RFC 6855; rev2 gives names in UTF-8), UIDONLY (clients
+// break on it), COMPRESS (RFC 4978: compress/flate withholds partial flushes),
+// login without TLS unless the operator allows it.
 package imap
 
 import (
@@ -251,10 +252,10 @@ func (srv *Server) enter(s *session) bool {
 func (srv *Server) admit(s *session) error {
 	srv.mu.Lock()
 	defer srv.mu.Unlock()
-	if srv.accounts[s.login.Account] >= srv.limits.PerAccount {
+	if srv.accounts[s.account()] >= srv.limits.PerAccount {
 		return no("LIMIT", "too many sessions of this account")
 	}
-	srv.accounts[s.login.Account]++
+	srv.accounts[s.account()]++
 	srv.forgetStranger(s.addr)
 	delete(srv.failed, s.addr)
 	s.admitted = true
@@ -276,8 +277,8 @@ func (srv *Server) leave(s *session) {
 	}
 	delete(srv.sessions, s)
 	if s.admitted {
-		if srv.accounts[s.login.Account]--; srv.accounts[s.login.Account] <= 0 {
-			delete(srv.accounts, s.login.Account)
+		if srv.accounts[s.account()]--; srv.accounts[s.account()] <= 0 {
+			delete(srv.accounts, s.account())
 		}
 	} else {
 		srv.forgetStranger(s.addr)

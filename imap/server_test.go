@@ -145,7 +145,7 @@ func TestPushIntoIdle(t *testing.T) {
 	}
 	for i := range 20 {
 		start := time.Now()
-		h.deliver(t, "INBOX", letter)
+		h.deliver(t, "INBOX", hello)
 		l := p.line()
 		if want := "* " + itoa(i+1) + " EXISTS"; l != want {
 			t.Fatalf("want %s got %s", want, l)
@@ -174,7 +174,7 @@ func TestPushIntoIdle(t *testing.T) {
 		t.Fatal(a, b)
 	}
 	// a change in another mailbox says nothing
-	h.deliver(t, "Sent", letter)
+	h.deliver(t, "Sent", hello)
 	p.send("DONE\r\n")
 	if l := p.line(); !strings.HasPrefix(l, "i OK") {
 		t.Fatal(l)
@@ -203,7 +203,7 @@ func TestNewsBetweenCommands(t *testing.T) {
 	p := h.in(t, "INBOX")
 	for i := range 50 {
 		p.send("i IDLE\r\n")
-		go h.deliver(t, "INBOX", letter)
+		go h.deliver(t, "INBOX", hello)
 		seen := false
 		for !seen {
 			l := p.line()
@@ -247,7 +247,7 @@ func TestSlowClient(t *testing.T) {
 	}()
 	start := time.Now()
 	for range 20 {
-		h.deliver(t, "INBOX", letter)
+		h.deliver(t, "INBOX", hello)
 		quick.ok("NOOP")
 	}
 	if d := time.Since(start); d > 5*time.Second {
@@ -287,7 +287,7 @@ func TestKeepalive(t *testing.T) {
 			t.Fatal(l)
 		}
 	}
-	h.deliver(t, "INBOX", letter)
+	h.deliver(t, "INBOX", hello)
 	for l := p.line(); l != "* 1 EXISTS"; l = p.line() {
 		if l != "* OK Still here" {
 			t.Fatal(l)
@@ -309,7 +309,7 @@ func TestParkBetweenCommands(t *testing.T) {
 	p := h.in(t, "INBOX")
 	for range 3 {
 		time.Sleep(60 * time.Millisecond)
-		h.deliver(t, "INBOX", letter)
+		h.deliver(t, "INBOX", hello)
 		p.send("n NO")
 		time.Sleep(60 * time.Millisecond)
 		p.send("OP\r\n")

@@ -31,6 +31,20 @@ func init() { // not a literal: handlers refer to the table through the session
 		{"CHECK", selectedState, refreshForced, (*session).cmdNoop},
 		{"CLOSE", selectedState, refreshNone, (*session).cmdClose},
 		{"UNSELECT", selectedState, refreshNone, (*session).cmdUnselect},
+
+		{"APPEND", loggedIn, refreshAll, (*session).cmdAppend},
+		{"FETCH", selectedState, refreshFlags, (*session).cmdFetch},
+		{"UID FETCH", selectedState, refreshAll, (*session).cmdFetch},
+		{"STORE", selectedState, refreshFlags, (*session).cmdStore},
+		{"UID STORE", selectedState, refreshAll, (*session).cmdStore},
+		{"SEARCH", selectedState, refreshFlags, (*session).cmdSearch},
+		{"UID SEARCH", selectedState, refreshAll, (*session).cmdSearch},
+		{"COPY", selectedState, refreshAll, (*session).cmdCopy},
+		{"UID COPY", selectedState, refreshAll, (*session).cmdCopy},
+		{"MOVE", selectedState, refreshForced, (*session).cmdMove},
+		{"UID MOVE", selectedState, refreshForced, (*session).cmdMove},
+		{"EXPUNGE", selectedState, refreshForced, (*session).cmdExpunge},
+		{"UID EXPUNGE", selectedState, refreshForced, (*session).cmdExpunge},
 	} {
 		table[r.name] = r
 	}

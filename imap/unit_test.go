@@ -6,7 +6,9 @@ import (
 	"testing"
 	"time"
 
+	"essaim.coop/essaim/imap/imapwire"
 	"essaim.coop/essaim/storage"
+	"essaim.coop/essaim/storage/mailbox"
 )
 
 func TestMatch(t *testing.T) {
@@ -70,5 +72,42 @@ func TestCanonical(t *testing.T) {
 		if got := canonical(in); got != want {
 			t.Errorf("%s: %s", in, got)
 		}
+	}
+}
+
+func TestResolve(t *testing.T) {
+	h := newHouse(t)
+	for range 10 {
+		h.deliver(t, "INBOX", hello)
+	}
+	h.expunge(t, 3, 4)
+	var m selected
+	must(t, h.db.View(func(tx *storage.Tx) error {
+		b, err := mailbox.Open(tx, h.zoe, "INBOX")
+		m.id = b.ID
+		return err
+	}))
+	v, err := mailbox.NewViews(0).Get(h.db, m.id)
+	must(t, err)
+	m.view, m.saved = v, []storage.Range{{From: 2, To: 5}}
+	for _, c := range []struct {
+		set  imapwire.Set
+		uid  bool
+		want string
+	}{
+		{imapwire.Set{Spans: []imapwire.Span{{From: 1, To: 3}}}, false, "[{1 2} {5 5}]"},
+		{imapwire.Set{Spans: []imapwire.Span{{From: 0, To: 0}}}, false, "[{10 10}]"},
+		{imapwire.Set{Spans: []imapwire.Span{{From: 900, To: 0}}}, true, "[{10 10}]"},
+		{imapwire.Set{Spans: []imapwire.Span{{From: 5, To: 1}, {From: 2, To: 3}}}, true, "[{1 2} {5 5}]"},
+		{imapwire.Set{Spans: []imapwire.Span{{From: 3, To: 4}}}, true, "[]"},
+		{imapwire.Set{Saved: true}, false, "[{2 2} {5 5}]"},
+	} {
+		got, err := m.resolve(c.set, c.uid)
+		if err != nil || fmt.Sprint(got) != c.want {
+			t.Errorf("%v: %v %v", c.set, got, err)
+		}
+	}
+	if _, err := m.resolve(imapwire.Set{Spans: []imapwire.Span{{From: 9, To: 9}}}, false); refusalOf(err) == nil || refusalOf(err).status != "BAD" {
+		t.Error(err)
 	}
 }

@@ -122,3 +122,10 @@ func (tx *Tx) Release(id blob.ID) uint32 {
 	}
 	return n
 }
+
+// ReplaceItem is PutItem for an item that is known to be there and whose size
+// does not change.
+func (tx *Tx) ReplaceItem(c *Collection, id ItemID, v []byte) ModSeq {
+	tx.Put(key32(7, uint32(c.ID), uint32(id)), v)
+	return tx.note(c, id, false)
+}

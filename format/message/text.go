@@ -1,0 +1,96 @@
+package message
+
+import (
+	"encoding/base64"
+	"io"
+	"mime"
+	"mime/quotedprintable"
+	"net/mail"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"golang.org/x/text/encoding/htmlindex"
+	"golang.org/x/text/transform"
+)
+
+var words = mime.WordDecoder{CharsetReader: charsetReader}
+
+func charsetReader(charset string, r io.Reader) (io.Reader, error) {
+	e, err := htmlindex.Get(charset)
+	if err != nil {
+		return r, nil // unknown: better the bytes than nothing
+	}
+	return transform.NewReader(r, e.NewDecoder()), nil
+}
+
+// DecodeHeader turns the encoded words of a field value into UTF-8 (RFC 2047).
+// What cannot be decoded stays as it is.
+func DecodeHeader(v string) string {
+	v = string(Unfold([]byte(v)))
+	if !strings.Contains(v, "=?") {
+		return v
+	}
+	s, err := words.DecodeHeader(v)
+	if err != nil {
+		return v
+	}
+	return s
+}
+
+// ParseDate reads a Date field's value (RFC 5322 §3.3, obsolete forms too).
+func ParseDate(v string) (time.Time, error) {
+	return mail.ParseDate(strings.TrimSpace(string(Unfold([]byte(v)))))
+}
+
+// EncodeHeader turns UTF-8 into encoded words where it is not ASCII.
+func EncodeHeader(s string) string { return mime.QEncoding.Encode("utf-8", s) }
+
+// TextReader decodes the body of a part: its transfer encoding and, for text,
+// its charset, to UTF-8. r reads the raw body.
+func (p *Part) TextReader(r io.Reader) io.Reader {
+	switch strings.ToLower(p.Encoding) {
+	case "base64":
+		r = base64.NewDecoder(base64.StdEncoding, &base64Filter{r: r})
+	case "quoted-printable":
+		r = quotedprintable.NewReader(r)
+	}
+	if p.Type != "text" {
+		return r
+	}
+	switch cs := strings.ToLower(p.Param("charset")); cs {
+	case "", "us-ascii", "utf-8", "utf8":
+		return r
+	default:
+		r, _ = charsetReader(cs, r)
+		return r
+	}
+}
+
+// base64Filter passes only what base64 is made of, as RFC 2045 §6.8 asks.
+type base64Filter struct{ r io.Reader }
+
+func (f *base64Filter) Read(p []byte) (int, error) {
+	for {
+		n, err := f.r.Read(p)
+		k := 0
+		for _, c := range p[:n] {
+			switch {
+			case c >= 'A' && c <= 'Z', c >= 'a' && c <= 'z', c >= '0' && c <= '9', c == '+', c == '/', c == '=':
+				p[k] = c
+				k++
+			}
+		}
+		if k > 0 || err != nil || len(p) == 0 {
+			return k, err
+		}
+	}
+}
+
+// Valid returns s with what is not UTF-8 replaced.
+func Valid(s string) string {
+	if utf8.ValidString(s) {
+		return s
+	}
+	return strings.ToValidUTF8(s, "\uFFFD")
+}

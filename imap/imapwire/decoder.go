@@ -1,0 +1,416 @@
+package imapwire
+
+import (
+	"bufio"
+	"errors"
+	"io"
+	"strings"
+	"unicode/utf8"
+)
+
+// A Decoder reads commands. Not safe for concurrent use.
+type Decoder struct {
+	// Continue asks the client for the literal it has announced.
+	Continue func() error
+
+	br      *bufio.Reader
+	left    int
+	stopped bool  // the line's end has been read
+	literal int64 // bytes announced without waiting, not read yet
+	depth   int
+}
+
+// NewDecoder reads from br.
+func NewDecoder(br *bufio.Reader) *Decoder {
+	return &Decoder{br: br, Continue: func() error { return nil }}
+}
+
+// Begin starts a command.
+func (d *Decoder) Begin(stranger bool) {
+	d.left, d.stopped, d.literal, d.depth = MaxLine, false, 0, 0
+	if stranger {
+		d.left = MaxLineStranger
+	}
+}
+
+var errTooLong = &Error{status: "BAD", Code: "TOOBIG", Text: "command too long"}
+
+func (d *Decoder) peek() (byte, error) {
+	b, err := d.br.Peek(1)
+	if err != nil {
+		return 0, ioError(err)
+	}
+	return b[0], nil
+}
+
+func (d *Decoder) next() (byte, error) {
+	if d.left <= 0 {
+		return 0, errTooLong
+	}
+	c, err := d.br.ReadByte()
+	if err != nil {
+		return 0, ioError(err)
+	}
+	d.left--
+	if c == '\n' {
+		d.stopped = true
+	}
+	return c, nil
+}
+
+func ioError(err error) error {
+	if errors.Is(err, io.EOF) {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+// Skip reads to the end of the command after a mistake.
+func (d *Decoder) Skip() error {
+	var tail []byte // the end of the line, where a literal may be announced
+	for total := 0; !d.stopped || d.literal > 0; {
+		if d.literal > 0 {
+			if d.literal > maxSkip {
+				return errors.Join(io.ErrUnexpectedEOF, errTooLong)
+			}
+			n, err := io.CopyN(io.Discard, d.br, d.literal)
+			if d.literal -= n; err != nil {
+				return ioError(err)
+			}
+			d.stopped = false
+			continue
+		}
+		c, err := d.br.ReadByte()
+		if err != nil {
+			return ioError(err)
+		}
+		if total++; total > maxSkip {
+			return errors.Join(io.ErrUnexpectedEOF, errTooLong)
+		}
+		if c != '\n' {
+			if tail = append(tail, c); len(tail) > 64 {
+				tail = tail[32:]
+			}
+			continue
+		}
+		d.stopped = true
+		d.literal = announced(tail)
+		tail = tail[:0]
+	}
+	return nil
+}
+
+// announced is the length of the non-synchronising literal at a line's end.
+func announced(tail []byte) int64 {
+	s := strings.TrimRight(string(tail), "\r")
+	open := strings.LastIndexByte(s, '{')
+	if open < 0 || !strings.HasSuffix(s, "+}") {
+		return 0
+	}
+	n := int64(0)
+	for _, c := range s[open+1 : len(s)-2] {
+		if c < '0' || c > '9' || n > 1<<40 {
+			return 0
+		}
+		n = n*10 + int64(c-'0')
+	}
+	return n
+}
+
+// SP reads one space.
+func (d *Decoder) SP() error {
+	c, err := d.peek()
+	if err != nil {
+		return err
+	}
+	if c != ' ' {
+		return bad("a space is missing")
+	}
+	_, err = d.next()
+	return err
+}
+
+// skipByte reads c if it is next.
+func (d *Decoder) skipByte(c byte) (bool, error) {
+	p, err := d.peek()
+	if err != nil || p != c {
+		return false, err
+	}
+	_, err = d.next()
+	return err == nil, err
+}
+
+// CRLF reads the end of the command. A space before it is forgiven.
+func (d *Decoder) CRLF() error {
+	for {
+		c, err := d.next()
+		if err != nil {
+			return err
+		}
+		switch c {
+		case '\n':
+			return nil
+		case '\r', ' ':
+		default:
+			return bad("too many arguments")
+		}
+	}
+}
+
+func isAtom(c byte) bool {
+	return c > ' ' && c < 127 && strings.IndexByte(`(){%*"\]`, c) < 0
+}
+
+// run reads the bytes for which ok holds, at least one.
+func (d *Decoder) run(what string, ok func(byte) bool) (string, error) {
+	var b []byte
+	for {
+		c, err := d.peek()
+		if err != nil {
+			return "", err
+		}
+		if !ok(c) {
+			if len(b) == 0 {
+				return "", bad("%s is missing", what)
+			}
+			return string(b), nil
+		}
+		if _, err := d.next(); err != nil {
+			return "", err
+		}
+		b = append(b, c)
+	}
+}
+
+// Tag reads a tag and the space behind it.
+func (d *Decoder) Tag() (string, error) {
+	t, err := d.run("the tag", func(c byte) bool { return (isAtom(c) || c == ']') && c != '+' })
+	if err != nil {
+		return "", err
+	}
+	return t, d.SP()
+}
+
+// CommandName reads the name of a command.
+func (d *Decoder) CommandName() (string, error) {
+	return d.run("the command", func(c byte) bool {
+		return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-' || c == '_'
+	})
+}
+
+// atom reads an atom in upper case, a flag's backslash included.
+func (d *Decoder) atom(what string) (string, error) {
+	s, err := d.run(what, func(c byte) bool { return isAtom(c) || c == '\\' })
+	return strings.ToUpper(s), err
+}
+
+// AString reads an atom or string; "]" may be in it.
+func (d *Decoder) AString() (string, error) {
+	c, err := d.peek()
+	if err != nil {
+		return "", err
+	}
+	if c == '"' || c == '{' {
+		return d.String()
+	}
+	return d.run("an argument", func(c byte) bool { return isAtom(c) || c == ']' })
+}
+
+// String reads a quoted string or literal.
+func (d *Decoder) String() (string, error) {
+	c, err := d.next()
+	if err != nil {
+		return "", err
+	}
+	switch c {
+	case '"':
+		return d.quoted()
+	case '{':
+		return d.readLiteral()
+	}
+	return "", bad("a string is missing")
+}
+
+func (d *Decoder) quoted() (string, error) {
+	var b []byte
+	for {
+		c, err := d.next()
+		if err != nil {
+			return "", err
+		}
+		switch c {
+		case '"':
+			if !utf8.Valid(b) {
+				return "", bad("a string is not UTF-8")
+			}
+			return string(b), nil
+		case '\\':
+			if c, err = d.next(); err != nil {
+				return "", err
+			}
+			if c != '"' && c != '\\' {
+				return "", bad("a backslash quotes nothing")
+			}
+		case '\r', '\n', 0:
+			return "", bad("a quoted string does not end")
+		}
+		b = append(b, c)
+	}
+}
+
+// literalHeader reads n} or n+} and the line's end behind it.
+func (d *Decoder) literalHeader() (n int64, wait bool, err error) {
+	wait = true
+	digits := 0
+	for {
+		c, err := d.next()
+		if err != nil {
+			return 0, false, err
+		}
+		switch {
+		case c >= '0' && c <= '9' && digits < 15 && wait:
+			n = n*10 + int64(c-'0')
+			digits++
+		case c == '+' && digits > 0 && wait:
+			wait = false
+		case c == '}' && digits > 0:
+			return n, wait, d.literalEnd(n, wait)
+		default:
+			return 0, false, bad("a literal's length is malformed")
+		}
+	}
+}
+
+func (d *Decoder) literalEnd(n int64, wait bool) error {
+	c, err := d.next()
+	if err == nil && c == '\r' {
+		c, err = d.next()
+	}
+	if err != nil {
+		return err
+	}
+	if c != '\n' {
+		return bad("a literal does not begin on a new line")
+	}
+	if !wait {
+		d.literal = n
+	}
+	return nil
+}
+
+// accept asks for the literal; the rest of the line follows it.
+func (d *Decoder) accept(n int64, wait bool) error {
+	d.stopped = false
+	d.literal = 0
+	if wait {
+		return d.Continue()
+	}
+	return nil
+}
+
+func (d *Decoder) readLiteral() (string, error) {
+	n, wait, err := d.literalHeader()
+	if err != nil {
+		return "", err
+	}
+	if n > int64(d.left) {
+		return "", errTooLong
+	}
+	if err := d.accept(n, wait); err != nil {
+		return "", err
+	}
+	d.left -= int(n)
+	b := make([]byte, n)
+	if _, err := io.ReadFull(d.br, b); err != nil {
+		return "", ioError(err)
+	}
+	if !utf8.Valid(b) {
+		return "", bad("a literal is not UTF-8")
+	}
+	return string(b), nil
+}
+
+// Number reads a number.
+func (d *Decoder) Number() (uint64, error) {
+	s, err := d.run("a number", func(c byte) bool { return c >= '0' && c <= '9' })
+	if err != nil {
+		return 0, err
+	}
+	n := uint64(0)
+	for i := range len(s) {
+		if n > (1<<63-1)/10 {
+			return 0, bad("a number is too large")
+		}
+		n = n*10 + uint64(s[i]-'0')
+	}
+	return n, nil
+}
+
+// list reads "(" elements ")", calling element for each.
+func (d *Decoder) list(element func() error) error {
+	if ok, err := d.skipByte('('); err != nil || !ok {
+		return orBad(err, "a list is missing")
+	}
+	if d.depth++; d.depth > MaxDepth {
+		return bad("nested too deep")
+	}
+	defer func() { d.depth-- }()
+	for {
+		if ok, err := d.skipByte(')'); err != nil || ok {
+			return err
+		}
+		if err := element(); err != nil {
+			return err
+		}
+		if ok, err := d.skipByte(' '); err != nil {
+			return err
+		} else if !ok {
+			if c, err := d.peek(); err != nil || c != ')' {
+				return orBad(err, "a list is malformed")
+			}
+		}
+	}
+}
+
+func orBad(err error, text string) error {
+	if err != nil {
+		return err
+	}
+	return bad("%s", text)
+}
+
+// Set reads a sequence set.
+func (d *Decoder) Set() (s Set, err error) {
+	if ok, err := d.skipByte('$'); err != nil || ok {
+		return Set{Saved: true}, err
+	}
+	for {
+		from, err := d.setNumber()
+		if err != nil {
+			return s, err
+		}
+		to := from
+		if ok, err := d.skipByte(':'); err != nil {
+			return s, err
+		} else if ok {
+			if to, err = d.setNumber(); err != nil {
+				return s, err
+			}
+		}
+		s.Spans = append(s.Spans, Span{from, to})
+		if ok, err := d.skipByte(','); err != nil || !ok {
+			return s, err
+		}
+	}
+}
+
+func (d *Decoder) setNumber() (uint32, error) {
+	if ok, err := d.skipByte('*'); err != nil || ok {
+		return 0, err
+	}
+	n, err := d.Number()
+	if err == nil && (n == 0 || n > 1<<32-1) {
+		err = bad("%d is no message number", n)
+	}
+	return uint32(n), err
+}

@@ -1,0 +1,269 @@
+package mailbox
+
+import (
+	"encoding/binary"
+	"fmt"
+	"time"
+
+	"essaim.coop/essaim/storage"
+)
+
+// A Message is a hot row: what a mailbox knows of one of its messages.
+type Message struct {
+	UID      storage.ItemID
+	ModSeq   storage.ModSeq
+	Flags    Flags
+	Body     MsgID
+	Internal int64 // seconds since 1970
+	Saved    uint32
+	Size     int64 // bytes, with our own header fields
+}
+
+const hotSize = 40
+
+func (m *Message) marshal() []byte {
+	b := make([]byte, hotSize)
+	binary.BigEndian.PutUint64(b, uint64(m.ModSeq))
+	binary.BigEndian.PutUint64(b[8:], uint64(m.Flags))
+	binary.BigEndian.PutUint64(b[16:], uint64(m.Body))
+	binary.BigEndian.PutUint64(b[24:], uint64(m.Internal))
+	binary.BigEndian.PutUint32(b[32:], uint32(m.Size))
+	binary.BigEndian.PutUint32(b[36:], m.Saved)
+	return b
+}
+
+func unmarshal(id storage.ItemID, b []byte) (m Message, ok bool) {
+	if len(b) != hotSize {
+		return m, false
+	}
+	return Message{
+		UID: id, ModSeq: storage.ModSeq(binary.BigEndian.Uint64(b)), Flags: Flags(binary.BigEndian.Uint64(b[8:])),
+		Body: MsgID(binary.BigEndian.Uint64(b[16:])), Internal: int64(binary.BigEndian.Uint64(b[24:])),
+		Size: int64(binary.BigEndian.Uint32(b[32:])), Saved: binary.BigEndian.Uint32(b[36:]),
+	}, true
+}
+
+// Get returns one message.
+func Get(tx *storage.Tx, box *Mailbox, uid storage.ItemID) (Message, bool) {
+	return unmarshal(uid, tx.Item(box.ID, uid))
+}
+
+// Scan calls fn with the messages from..to, both included, until it returns
+// false. fn must not write.
+func Scan(tx *storage.Tx, box *Mailbox, from, to storage.ItemID, fn func(Message) bool) {
+	tx.Items(box.ID, from, to, func(id storage.ItemID, v []byte) bool {
+		m, ok := unmarshal(id, v)
+		return !ok || fn(m)
+	})
+}
+
+// collect reads the messages of ranges, so that they can be written to.
+func collect(tx *storage.Tx, box *Mailbox, uids []storage.Range, keep func(Message) bool) []Message {
+	var out []Message
+	for _, r := range uids {
+		Scan(tx, box, r.From, r.To, func(m Message) bool {
+			if keep == nil || keep(m) {
+				out = append(out, m)
+			}
+			return true
+		})
+	}
+	return out
+}
+
+// Append puts a message into a mailbox. The same Incoming may go to several
+// mailboxes in one transaction; it is stored once.
+func Append(tx *storage.Tx, box *Mailbox, in *Incoming, flags []string, internal, now time.Time) (storage.ItemID, error) {
+	f, err := box.intern(flags)
+	if err != nil {
+		return 0, err
+	}
+	if in.tx != tx {
+		in.tx, in.id = tx, 0
+	}
+	m := Message{Flags: f, Internal: internal.Unix(), Saved: uint32(now.Unix()), Size: in.Size()}
+	if err := tx.Charge(box.Account, m.Size); err != nil {
+		return 0, err
+	}
+	if in.id == 0 {
+		in.id = in.attach(tx)
+	} else {
+		retain(tx, in.id)
+	}
+	m.Body = in.id
+	return box.add(tx, m)
+}
+
+// add writes a new hot row; its size is charged already.
+func (box *Mailbox) add(tx *storage.Tx, m Message) (storage.ItemID, error) {
+	m.ModSeq = tx.Bump(box.Account)
+	id, _, err := tx.PutItem(box.Collection, 0, m.marshal(), 0)
+	if err != nil {
+		return 0, err
+	}
+	box.Bytes += m.Size
+	box.count(m.Flags, 1)
+	return id, box.save(tx)
+}
+
+func (box *Mailbox) count(f Flags, n int) {
+	if f&Seen == 0 {
+		box.Unseen += uint32(n)
+	}
+	if f&Deleted != 0 {
+		box.Deleted += uint32(n)
+	}
+}
+
+// An Op says what SetFlags does with the flags named.
+type Op uint8
+
+const (
+	Set Op = iota
+	Add
+	Clear
+)
+
+// SetFlags changes the flags of the messages in uids. Those changed after
+// unchangedSince (when it is not 0) are left alone and returned in modified
+// (RFC 7162 §3.1.3); changed are those whose flags are now other than before.
+func SetFlags(tx *storage.Tx, box *Mailbox, uids []storage.Range, op Op, flags []string, unchangedSince storage.ModSeq) (changed, modified []storage.Range, err error) {
+	bits, err := box.intern(flags)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, m := range collect(tx, box, uids, nil) {
+		if unchangedSince != 0 && m.ModSeq > unchangedSince {
+			modified = appendID(modified, m.UID)
+			continue
+		}
+		f := m.Flags
+		switch op {
+		case Set:
+			f = bits
+		case Add:
+			f |= bits
+		case Clear:
+			f &^= bits
+		}
+		if f == m.Flags {
+			continue
+		}
+		box.count(m.Flags, -1)
+		box.count(f, 1)
+		m.Flags, m.ModSeq = f, tx.Bump(box.Account)
+		tx.ReplaceItem(box.Collection, m.UID, m.marshal())
+		changed = appendID(changed, m.UID)
+	}
+	if len(changed) == 0 {
+		return nil, modified, nil
+	}
+	return changed, modified, box.save(tx)
+}
+
+// appendID adds an ID that is greater than all before it.
+func appendID(rs []storage.Range, id storage.ItemID) []storage.Range {
+	if n := len(rs); n > 0 && rs[n-1].To+1 == id {
+		rs[n-1].To = id
+		return rs
+	}
+	return append(rs, storage.Range{From: id, To: id})
+}
+
+// Expunge removes the messages marked \Deleted among uids, or among all when
+// uids is nil, and returns which.
+func Expunge(tx *storage.Tx, box *Mailbox, uids []storage.Range) ([]storage.Range, error) {
+	if uids == nil {
+		uids = []storage.Range{{From: 1, To: ^storage.ItemID(0)}}
+	}
+	if box.Deleted == 0 {
+		return nil, nil
+	}
+	return box.remove(tx, collect(tx, box, uids, func(m Message) bool { return m.Flags&Deleted != 0 }))
+}
+
+// Remove removes the messages in uids, whatever their flags.
+func Remove(tx *storage.Tx, box *Mailbox, uids []storage.Range) ([]storage.Range, error) {
+	return box.remove(tx, collect(tx, box, uids, nil))
+}
+
+func (box *Mailbox) remove(tx *storage.Tx, gone []Message) (out []storage.Range, err error) {
+	for _, m := range gone {
+		if _, err := tx.RemoveItem(box.Collection, m.UID, m.Size); err != nil {
+			return nil, err
+		}
+		box.count(m.Flags, -1)
+		release(tx, m.Body)
+		out = appendID(out, m.UID)
+	}
+	if len(gone) == 0 {
+		return nil, nil
+	}
+	return out, box.save(tx)
+}
+
+// A Pair is a message's UID before and after a COPY or MOVE.
+type Pair struct{ From, To storage.ItemID }
+
+// Copy copies messages with their flags and dates. Those that are gone are
+// passed over.
+func Copy(tx *storage.Tx, from, to *Mailbox, uids []storage.Range, now time.Time) ([]Pair, error) {
+	to = same(from, to)
+	var out []Pair
+	for _, m := range collect(tx, from, uids, nil) {
+		if err := tx.Charge(to.Account, m.Size); err != nil {
+			return nil, err
+		}
+		retain(tx, m.Body)
+		id, err := to.adopt(tx, from, m, now)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, Pair{m.UID, id})
+	}
+	return out, nil
+}
+
+// Move is Copy, and the messages leave the mailbox they were in.
+func Move(tx *storage.Tx, from, to *Mailbox, uids []storage.Range, now time.Time) ([]Pair, error) {
+	to = same(from, to)
+	var out []Pair
+	for _, m := range collect(tx, from, uids, nil) {
+		if _, err := tx.RemoveItem(from.Collection, m.UID, m.Size); err != nil {
+			return nil, err
+		}
+		from.count(m.Flags, -1)
+		if err := tx.Charge(to.Account, m.Size); err != nil {
+			return nil, err
+		}
+		id, err := to.adopt(tx, from, m, now)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, Pair{m.UID, id})
+	}
+	if len(out) == 0 {
+		return nil, nil
+	}
+	return out, from.save(tx)
+}
+
+// same makes two handles on one mailbox one, so that their counters agree.
+func same(from, to *Mailbox) *Mailbox {
+	if from.ID == to.ID {
+		return from
+	}
+	return to
+}
+
+func (box *Mailbox) adopt(tx *storage.Tx, from *Mailbox, m Message, now time.Time) (storage.ItemID, error) {
+	if box != from && m.Flags>>firstKeyword != 0 {
+		f, err := box.intern(from.FlagNames(m.Flags))
+		if err != nil {
+			return 0, fmt.Errorf("copying keywords: %w", err)
+		}
+		m.Flags = f
+	}
+	m.Saved = uint32(now.Unix())
+	return box.add(tx, m)
+}
