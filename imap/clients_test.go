@@ -65,6 +65,25 @@ func TestGoIMAPClient(t *testing.T) {
 		must(t, idle.Close())
 		must(t, idle.Wait())
 	}
+	fetched, err := c.Fetch(goimap.SeqSetNum(1, 2), &goimap.FetchOptions{
+		UID: true, Flags: true, Envelope: true, InternalDate: true, RFC822Size: true, ModSeq: true,
+		BodyStructure: &goimap.FetchItemBodyStructure{Extended: true}, BodySection: []*goimap.FetchItemBodySection{{Peek: true}},
+	}).Collect()
+	must(t, err)
+	if len(fetched) != 2 || fetched[0].Envelope.Subject != "hello" || len(fetched[0].BodySection[0].Bytes) != int(fetched[0].RFC822Size) {
+		t.Errorf("%+v", fetched)
+	}
+	found, err := c.UIDSearch(&goimap.SearchCriteria{Text: []string{"hello"}}, nil).Wait()
+	must(t, err)
+	if len(found.AllUIDs()) != 2 {
+		t.Errorf("%+v", found)
+	}
+	must(t, c.Store(goimap.SeqSetNum(1), &goimap.StoreFlags{Op: goimap.StoreFlagsAdd, Flags: []goimap.Flag{goimap.FlagSeen}}, nil).Close())
+	moved, err := c.Move(goimap.UIDSetNum(1), "Trash").Wait()
+	must(t, err)
+	if moved.UIDValidity == 0 {
+		t.Errorf("%+v", moved)
+	}
 	must(t, c.Unselect().Wait())
 	must(t, c.Logout().Wait())
 }

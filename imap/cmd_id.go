@@ -1,10 +1,8 @@
 package imap
 
-// Name and Version are what ID says of the server; cmd may set them.
-var (
-	Name    = "essaim"
-	Version = ""
-)
+// serverName is what ID and the greeting say of the server. Its version is told
+// to members only.
+const serverName = "essaim"
 
 // cmdID is ID (RFC 2971), also before login. What the client says of itself
 // goes into the trace.
@@ -16,10 +14,10 @@ func (s *session) cmdID(*command) error {
 	for k, v := range fields {
 		s.trace.Event("client", k, v)
 	}
-	if Version == "" || s.state == notAuth {
-		s.untagged(`ID ("name" "%s")`, Name)
+	if s.srv.Version == "" || s.state == notAuth {
+		s.untagged(`ID ("name" "%s")`, serverName)
 		return nil
 	}
-	s.untagged(`ID ("name" "%s" "version" "%s")`, Name, Version)
+	s.untagged(`ID ("name" "%s" "version" "%s")`, serverName, s.srv.Version)
 	return nil
 }

@@ -16,7 +16,7 @@ import (
 const (
 	readBuffer  = 4 << 10
 	writeBuffer = 16 << 10
-	writeChunk  = 64 << 10 // one Write and one deadline
+	writeChunk  = 32 << 10 // one Write and one deadline
 	keepHeld    = 64 << 10 // larger view buffers are not kept
 )
 

@@ -92,7 +92,12 @@ func (s *session) answer(c *command, err error) {
 			s.conn.fail(e)
 		}
 	}
-	if e := s.refresh(c.after); e != nil && r == nil {
+	before := s.sel.newest()
+	e := s.refresh(c.after)
+	if c.name == "UID FETCH" && s.sel.newest() != before {
+		s.sel.unheard = true
+	}
+	if e != nil && r == nil {
 		r = refusalOf(e)
 	}
 	status, code, text := "OK", c.code, c.text

@@ -26,7 +26,8 @@ func FuzzSession(f *testing.F) {
 		f.Add([]byte(said.String()))
 	}
 	h := newHouse(f, func(s *Server) { s.Limits.PerAccount, s.Limits.PerIP = 100000, 100000 })
-	h.deliver(f, "INBOX", hello)
+	h.deliver(f, "Sent", hello)
+	h.srv.once.Do(h.srv.init)
 	f.Fuzz(func(t *testing.T, said []byte) {
 		if strings.Contains(strings.ToUpper(string(said)), "LOG") {
 			t.Skip() // failed logins are slow on purpose
@@ -35,7 +36,7 @@ func FuzzSession(f *testing.F) {
 		h.srv.accept(ours, false)
 		theirs.SetDeadline(time.Now().Add(10 * time.Second))
 		go func() {
-			io.WriteString(theirs, "x LOGIN zoe@coop.example secret\r\ny SELECT INBOX\r\n")
+			io.WriteString(theirs, "x LOGIN zoe@coop.example secret\r\ny SELECT Sent\r\n")
 			theirs.Write(said)
 			io.WriteString(theirs, "\r\nDONE\r\nz LOGOUT\r\n")
 			time.AfterFunc(50*time.Millisecond, func() { theirs.Close() })

@@ -66,6 +66,11 @@ func newHouse(t testing.TB, change ...func(*Server)) *house {
 		if n := h.srv.Counters.Internal.Load() + h.srv.Counters.Panics.Load(); n != 0 {
 			t.Error(n, "internal errors or panics")
 		}
+		report, err := db.Check(context.Background(), storage.CheckOptions{Bodies: true, Hooks: []storage.CheckHook{accounts.Check, mailbox.Check}})
+		if err != nil || !report.Clean() {
+			t.Error("the store after the test:", err)
+			report.WriteTo(t.Output())
+		}
 	})
 	return h
 }

@@ -32,6 +32,9 @@ func (s *session) refresh(mode refresh) error {
 		return err
 	}
 	old := m.view
+	if mode == refreshForced {
+		defer s.repeat()
+	}
 	if next != old {
 		gone := missing(old.Ranges(), next.Ranges())
 		if len(gone) > 0 && mode == refreshFlags {
@@ -56,10 +59,23 @@ func (s *session) advance(old, next *mailbox.View, gone []storage.Range) {
 		}
 	}
 	left := old.Len() - count(gone)
-	if next.Len() != left {
-		s.enc.Raw("* ").Uint(uint64(next.Len())).Raw(" EXISTS").CRLF()
-	}
 	s.sel.view = next
+	if next.Len() != left {
+		s.exists()
+	}
+}
+
+// exists tells how many messages there are.
+func (s *session) exists() {
+	s.enc.Raw("* ").Uint(uint64(s.sel.view.Len())).Raw(" EXISTS").CRLF()
+}
+
+// repeat tells again what a client may not have heard, when it asks for news.
+func (s *session) repeat() {
+	if s.sel != nil && s.sel.unheard {
+		s.sel.unheard = false
+		s.exists()
+	}
 }
 
 // tellFlags sends the flags of the messages of the old view that others have

@@ -26,12 +26,22 @@ type selected struct {
 	keywords int              // how many keywords the last FLAGS response told
 	saved    []storage.Range  // SEARCHRES: the UIDs of $
 
+	unheard bool // an EXISTS went out behind a UID FETCH, where Thunderbird passes it over
+
 	dirty atomic.Bool // something in the account changed since the last refresh
 	stop  func()      // ends the watch
 }
 
 // count is the number of messages the client knows of.
 func (m *selected) count() uint32 { return uint32(m.view.Len()) }
+
+// newest is the UID of the last message the client knows of, 0 for none.
+func (m *selected) newest() storage.ItemID {
+	if m == nil || m.view == nil {
+		return 0
+	}
+	return m.view.UID(m.count())
+}
 
 // told notes that the session's client has heard the outcome of a change of its
 // own made at modseq: refresh will not repeat it.

@@ -102,7 +102,7 @@ func (s *session) start(implicitTLS bool) {
 		}
 	}
 	s.borrowCodec()
-	s.status("*", "OK", "CAPABILITY "+s.capabilities(), Name+" ready")
+	s.status("*", "OK", "CAPABILITY "+s.capabilities(), serverName+" ready")
 	s.run()
 }
 

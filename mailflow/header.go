@@ -15,10 +15,10 @@ const maxReceived = 50
 
 // A headerFacts is what routing needs to know of a header block.
 type headerFacts struct {
-	from               []string // addresses of the From field
-	froms, received    int
-	hasDate, hasMsgID  bool
-	eightBit, returned bool
+	from              []string // addresses of the From field
+	froms, received   int
+	hasDate, hasMsgID bool
+	eightBit          bool
 }
 
 func inspect(header []byte) headerFacts {
@@ -55,7 +55,7 @@ func (h headerFacts) refuse() error {
 }
 
 // trace makes the fields we put in front: Return-Path and Received.
-func (m *Mail) trace(env *smtp.Envelope, now time.Time) []byte {
+func (m *Mail) traceFields(env *smtp.Envelope, now time.Time) []byte {
 	s := &env.Session
 	var b []byte
 	b = fmt.Appendf(b, "Return-Path: <%s>\r\n", env.From)

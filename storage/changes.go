@@ -99,7 +99,7 @@ func (tx *Tx) AccountChanges(a AccountID, kind Kind, since ModSeq, fn func(*Coll
 		if c.Highest <= since {
 			continue
 		}
-		ch, err := tx.Changes(c.ID, max(since, c.Created))
+		ch, err := tx.Changes(c.ID, max(since, c.Created-1))
 		if !fn(c, ch, err) {
 			return
 		}

@@ -29,7 +29,7 @@ func (tx *Tx) CreateCollection(a AccountID, kind Kind, name string, extra []byte
 	m := tx.Bump(a)
 	c := &Collection{
 		ID: CollectionID(tx.NextID("collection")), Account: a, Kind: kind, Name: name, NextItem: 1,
-		UIDValidity: tx.uidValidity(a, now), Created: m, Highest: m, Floor: m, Extra: slices.Clone(extra), stored: name,
+		UIDValidity: tx.uidValidity(a, now), Created: m, Highest: m, Floor: m - 1, Extra: slices.Clone(extra), stored: name,
 	}
 	tx.Put(nameKey(a, kind, name), binary.BigEndian.AppendUint32(nil, uint32(c.ID)))
 	tx.change(c)

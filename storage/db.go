@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"time"
 
 	"essaim.coop/essaim/internal/vfs"
 	"essaim.coop/essaim/storage/blob"
@@ -27,6 +28,7 @@ type DB struct {
 	log    *slog.Logger
 	epoch  uint32
 	clean  bool // the last stop was in order
+	opened time.Time
 	ro     bool
 	nudges nudges
 }
@@ -40,7 +42,7 @@ func Open(dir string, opt Options) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	db := &DB{kv: engine, log: opt.Logger, ro: opt.ReadOnly}
+	db := &DB{kv: engine, log: opt.Logger, ro: opt.ReadOnly, opened: time.Now()}
 	if err := db.begin(); err != nil {
 		return nil, errors.Join(fmt.Errorf("store %s: %w", filepath.Clean(dir), err), engine.Close())
 	}

@@ -32,10 +32,7 @@
 // mailbox, 'Q' and 'R' the queue.
 package storage
 
-import (
-	"errors"
-	"time"
-)
+import "errors"
 
 // SchemaVersion is the layout that this program writes. A store of a newer
 // layout is refused.
@@ -111,6 +108,3 @@ type ACE struct {
 	Account AccountID
 	Rights  string
 }
-
-// GuardTime is how long a repeated delivery is known for one.
-const GuardTime = 24 * time.Hour

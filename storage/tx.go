@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"time"
 
 	"essaim.coop/essaim/storage/kv"
 )
@@ -214,27 +213,4 @@ func (tx *Tx) SetCursor(name string, a AccountID, m ModSeq) {
 func cursorKey(name string, a AccountID) []byte {
 	k := append(append([]byte{0x0c}, name...), 0)
 	return binary.BigEndian.AppendUint32(k, uint32(a))
-}
-
-// SeenRecently reports whether the delivery with this hash was noted within
-// GuardTime, and notes it. Old notes are dropped a few at a time.
-func (tx *Tx) SeenRecently(hash [32]byte, now time.Time) bool {
-	key := append([]byte{0x0e}, hash[:]...)
-	if v := tx.Get(key); len(v) == 8 && now.Sub(time.Unix(int64(binary.BigEndian.Uint64(v)), 0)) < GuardTime {
-		return true
-	}
-	at := binary.BigEndian.AppendUint64(nil, uint64(now.Unix()))
-	tx.Put(key, at)
-	tx.Put(append(append([]byte{0x0d}, at...), hash[:]...), []byte{})
-	var old [][]byte
-	before := binary.BigEndian.AppendUint64([]byte{0x0d}, uint64(now.Add(-GuardTime).Unix()))
-	tx.Scan([]byte{0x0d}, before, false, func(k, _ []byte) bool {
-		old = append(old, slices.Clone(k))
-		return len(old) < 4
-	})
-	for _, k := range old {
-		tx.Delete(k)
-		tx.Delete(append([]byte{0x0e}, k[9:]...))
-	}
-	return false
 }

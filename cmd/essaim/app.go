@@ -209,7 +209,7 @@ func (a *App) buildServices(conf *tls.Config) {
 	submissions := a.smtpServer(smtp.Submission, "submission", conf, true)
 	lmtp := a.smtpServer(smtp.LMTP, "lmtp", conf, false)
 	im := a.imapServer(conf)
-	a.metrics.imap = im
+	a.metrics = metrics{map[string]*smtp.Server{"smtp": mx, "submission": submission, "submissions": submissions, "lmtp": lmtp}, im}
 	a.servers = []service{
 		{"smtp", l.SMTP, mx.Serve, mx.Shutdown},
 		{"submission", l.Submission, submission.Serve, submission.Shutdown},
@@ -226,22 +226,22 @@ func (a *App) buildServices(conf *tls.Config) {
 
 func (a *App) smtpServer(kind smtp.Kind, ring string, conf *tls.Config, implicit bool) *smtp.Server {
 	s := &smtp.Server{
-		Kind: kind, Hostname: a.cfg.Hostname, TLS: conf, ImplicitTLS: implicit, Auth: a.auth, Logger: a.log,
+		Kind: kind, Hostname: a.cfg.Hostname, TLS: conf, ImplicitTLS: implicit, Auth: a.auth.For(accounts.ScopeSMTP), Logger: a.log,
 		NewTrace: func(s string) smtp.Trace { return a.rings[ring].New(s) },
 	}
 	s.Limits.Message = a.cfg.MaxMessage
 	s.Limits.TrustLoopback = a.cfg.TrustLocal
 	if kind == smtp.Submission {
-		s.Backend = &mailflow.Submission{Mail: a.mail}
+		s.Backend = mailflow.Submission{Mail: a.mail}
 	} else {
-		s.Backend = &mailflow.Inbound{Mail: a.mail}
+		s.Backend = mailflow.Inbound{Mail: a.mail}
 	}
 	return s
 }
 
 func (a *App) imapServer(conf *tls.Config) *imap.Server {
 	s := &imap.Server{
-		DB: a.db, Auth: a.auth, Views: a.views, TLS: conf, Logger: a.log,
+		DB: a.db, Auth: a.auth.For(accounts.ScopeIMAP), Views: a.views, TLS: conf, Logger: a.log,
 		NewTrace: func(s string) imap.Trace { return a.rings["imap"].New(s) },
 	}
 	s.Limits.Message = a.cfg.MaxMessage

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"essaim.coop/essaim/format/message"
 	"essaim.coop/essaim/internal/certs"
 	"essaim.coop/essaim/storage"
 	"essaim.coop/essaim/storage/accounts"
@@ -143,7 +144,7 @@ func (d *demoCmd) populate(ctx context.Context, a *App) error {
 func (d *demoCmd) enrol(tx *storage.Tx, a *App, people []demoMember) error {
 	now := time.Now()
 	if !accounts.LocalDomain(tx, d.Domain) {
-		if err := accounts.AddDomain(tx, d.Domain, now); err != nil {
+		if err := accounts.AddDomain(tx, d.Domain, ""); err != nil {
 			return err
 		}
 	}
@@ -187,9 +188,9 @@ func sampleMessage(from, to demoMember, domain string) []byte {
 	t := sampleTexts[to.language]
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "From: %s <%s@%s>\r\nTo: %s <%s@%s>\r\n",
-		encodeWord(from.name), from.local, domain, encodeWord(to.name), to.local, domain)
+		message.EncodeHeader(from.name), from.local, domain, message.EncodeHeader(to.name), to.local, domain)
 	fmt.Fprintf(&b, "Subject: %s\r\nDate: %s\r\nMessage-ID: <welcome-%s@%s>\r\n",
-		encodeWord(t[0]), time.Now().Format(time.RFC1123Z), to.local, domain)
+		message.EncodeHeader(t[0]), time.Now().Format(time.RFC1123Z), to.local, domain)
 	b.WriteString("MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n")
 	b.WriteString(t[1])
 	return b.Bytes()

@@ -39,42 +39,57 @@ func main() {
 // Main runs one command line and returns the exit status: 0 done, 1 failed or
 // found damage, 2 not understood.
 func Main(ctx context.Context, args []string, in io.Reader, out, errout io.Writer) int {
-	var cli cli
-	status := -1
-	parser, err := kong.New(&cli, kong.Name("essaim"),
-		kong.Description("Mail and cloud service of a small cooperative, in one program."),
-		kong.UsageOnError(), kong.Writers(out, errout), kong.Exit(func(c int) { status = c }))
+	status, err := run(&env{ctx: ctx, args: args, in: in, out: out, errout: errout})
 	if err != nil {
 		fmt.Fprintln(errout, "essaim:", err)
-		return 2
 	}
-	k, err := parser.Parse(args)
-	if status >= 0 { // --help was printed
-		return status
-	}
-	if err != nil {
-		fmt.Fprintf(errout, "essaim: %v\nessaim: try: essaim %s --help\n", err, strings.Join(firstWord(args), ""))
-		return 2
-	}
-	e := &env{ctx: ctx, args: args, in: in, out: out, errout: errout, config: cli.Config, data: cli.Data}
-	if err := k.Run(e); err != nil {
-		fmt.Fprintln(errout, "essaim:", err)
-		var x exitError
-		if errors.As(err, &x) {
-			return x.code
-		}
-		return 1
-	}
-	return 0
+	return status
 }
 
-func firstWord(args []string) []string {
-	for i, a := range args {
-		if !strings.HasPrefix(a, "-") {
-			return args[i : i+1]
+// run parses a command line and carries it out.
+func run(e *env) (int, error) {
+	var cli cli
+	helped := false
+	parser, err := kong.New(&cli, kong.Name("essaim"),
+		kong.Description("Mail and cloud service of a small cooperative, in one program."),
+		kong.Writers(e.out, e.errout), kong.Exit(func(int) { helped = true }))
+	if err != nil {
+		return 2, err
+	}
+	k, err := parser.Parse(e.args)
+	if helped {
+		return 0, nil
+	}
+	if err != nil {
+		return 2, fmt.Errorf("%w; essaim %s--help tells more", err, firstWord(e.args))
+	}
+	e.config, e.data = cli.Config, cli.Data
+	if err := k.Run(e); err != nil {
+		var x exitError
+		if errors.As(err, &x) {
+			return x.code, err
 		}
+		return 1, err
+	}
+	return 0, nil
+}
+
+// runInServer carries out a command line that came over the control socket.
+func runInServer(ctx context.Context, a *App, args []string, out io.Writer) error {
+	status, err := run(&env{ctx: ctx, args: args, in: strings.NewReader(""), out: out, errout: out, app: a})
+	if err != nil {
+		return exitError{status, err}
 	}
 	return nil
+}
+
+func firstWord(args []string) string {
+	for _, a := range args {
+		if !strings.HasPrefix(a, "-") {
+			return a + " "
+		}
+	}
+	return ""
 }
 
 // env is what every subcommand gets besides its flags.
@@ -85,6 +100,7 @@ type env struct {
 	out, errout io.Writer
 	config      string
 	data        string
+	app         *App // set when the command runs in the server
 }
 
 type cli struct {

@@ -18,9 +18,10 @@ type Incoming struct {
 	Header []byte // the message's own header block
 	Root   *message.Part
 
-	rest []byte // the cold row without the blob's ID
-	tx   *storage.Tx
-	id   MsgID
+	rest  []byte // the cold row without the blob's ID
+	tx    *storage.Tx
+	id    MsgID
+	loose blob.ID
 }
 
 // Prepare reads a staged message and makes its index.
@@ -110,3 +111,24 @@ func (b *Body) Parts() (prefix, rest []byte, ok bool) {
 
 // Reader reads the message from its start.
 func (b *Body) Reader() io.Reader { return io.NewSectionReader(b, 0, b.Size()) }
+
+// Body returns the message's blob in the transaction, attached by an Append or
+// here. A blob attached here has a first reference of its own, which Settle
+// gives back once others refer to it.
+func (in *Incoming) Body(tx *storage.Tx) blob.ID {
+	if in.tx == tx && in.id != 0 {
+		if c, err := ReadCold(tx, in.id); err == nil {
+			return c.Blob
+		}
+	}
+	in.tx, in.loose = tx, tx.Attach(in.Staged)
+	return in.loose
+}
+
+// Settle drops the first reference of a blob that Body attached.
+func (in *Incoming) Settle(tx *storage.Tx) {
+	if in.tx == tx && in.loose != 0 {
+		tx.Release(in.loose)
+		in.loose = 0
+	}
+}

@@ -366,3 +366,32 @@ func Rename(tx *storage.Tx, a storage.AccountID, from, to string, now time.Time)
 	}
 	return nil
 }
+
+// Purge removes up to most messages of an account, and its mailboxes once they
+// are empty; it reports whether something is left.
+func Purge(tx *storage.Tx, a storage.AccountID, most int) (left bool, err error) {
+	boxes, err := List(tx, a)
+	if err != nil {
+		return false, err
+	}
+	for _, b := range boxes {
+		var gone []Message
+		Scan(tx, b, 1, ^storage.ItemID(0), func(m Message) bool {
+			gone = append(gone, m)
+			return len(gone) < most
+		})
+		if _, err := b.remove(tx, gone); err != nil {
+			return false, err
+		}
+		if b.Count > 0 {
+			return true, nil
+		}
+		if err := tx.DeleteCollection(b.Collection); err != nil {
+			return false, err
+		}
+		if most -= len(gone); most <= 0 {
+			return true, nil
+		}
+	}
+	return false, nil
+}

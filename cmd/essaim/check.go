@@ -1,0 +1,83 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"essaim.coop/essaim/storage"
+)
+
+var errDamage = errors.New("the store has problems; do not delete anything, and see docs/operations.md")
+
+type checkCmd struct {
+	Quick bool `help:"Leave the bodies out."`
+}
+
+// Run verifies the store. Exit status 0 is clean, 1 is damage or failure.
+func (c *checkCmd) Run(e *env) error {
+	return e.onStore(func(ctx context.Context, a *App, out io.Writer) error {
+		r, err := a.db.Check(ctx, storage.CheckOptions{Bodies: !c.Quick, Hooks: checks})
+		return reportTo(out, r, err)
+	})
+}
+
+func reportTo(out io.Writer, r *storage.Report, err error) error {
+	if err != nil {
+		return err
+	}
+	if _, err := r.WriteTo(out); err != nil {
+		return err
+	}
+	if !r.Clean() {
+		return errDamage
+	}
+	return nil
+}
+
+type backupCmd struct {
+	Dir string `arg:"" help:"Directory of the backup; an earlier one there is brought up to date."`
+}
+
+// Run copies the store and verifies the copy.
+func (c *backupCmd) Run(e *env) error {
+	return e.onStore(func(ctx context.Context, a *App, out io.Writer) error {
+		r, err := a.db.Backup(ctx, c.Dir, storage.CheckOptions{Bodies: true, Hooks: checks})
+		return reportTo(out, r, err)
+	})
+}
+
+type restoreCmd struct {
+	Backup string `arg:"" help:"Directory of the backup."`
+}
+
+// Run makes the store of the data directory from a backup; the server must not
+// run and the directory must not have a store.
+func (c *restoreCmd) Run(e *env) error {
+	cfg, err := e.loadConfig()
+	if err != nil {
+		return err
+	}
+	if err := storage.Restore(e.ctx, c.Backup, cfg.storeDir()); err != nil {
+		return problem("restore to "+cfg.storeDir(), err)
+	}
+	fmt.Fprintln(e.out, "restored to", cfg.storeDir())
+	return (&checkCmd{}).Run(e)
+}
+
+type compactCmd struct{}
+
+// Run moves what lives out of mostly dead journal segments, so that they can go.
+func (compactCmd) Run(e *env) error {
+	return e.onStore(func(ctx context.Context, a *App, out io.Writer) error {
+		before := a.db.Stats()
+		if err := a.db.Compact(ctx); err != nil {
+			return err
+		}
+		after := a.db.Stats()
+		_, err := fmt.Fprintf(out, "journal %d -> %d bytes, of which live %d; tree %d bytes, of which free %d\n",
+			before.Journal, after.Journal, after.JournalLive, after.Tree, after.TreeFree)
+		return err
+	})
+}

@@ -1,0 +1,72 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"runtime"
+	"slices"
+
+	"essaim.coop/essaim/imap"
+	"essaim.coop/essaim/mailflow/queue"
+	"essaim.coop/essaim/smtp"
+	"essaim.coop/essaim/storage"
+)
+
+// metrics are the doors whose counters are shown.
+type metrics struct {
+	smtp map[string]*smtp.Server
+	imap *imap.Server
+}
+
+// metricsHandler answers in Prometheus' text format, counting when asked.
+func (a *App) metricsHandler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+		a.writeMetrics(w)
+	})
+	return mux
+}
+
+func (a *App) writeMetrics(w io.Writer) {
+	put := func(name string, v any) { fmt.Fprintf(w, "essaim_%s %v\n", name, v) }
+	st := a.db.Stats()
+	put("store_commits_total", st.Commits)
+	put("store_syncs_total", st.Syncs)
+	put("store_checkpoints_total", st.Checkpoints)
+	put("store_journal_written_bytes_total", st.Written)
+	put("store_journal_bytes", st.Journal)
+	put("store_journal_live_bytes", st.JournalLive)
+	put("store_tree_bytes", st.Tree)
+	put("store_tree_free_bytes", st.TreeFree)
+	put("store_overlay_bytes", st.Overlay)
+	for _, kind := range slices.Sorted(maps.Keys(a.metrics.smtp)) {
+		c := &a.metrics.smtp[kind].Counters
+		label := func(n string) string { return fmt.Sprintf("%s{service=%q}", n, kind) }
+		put(label("smtp_connections_total"), c.Accepted.Load())
+		put(label("smtp_refused_connections_total"), c.Refused.Load())
+		put(label("smtp_delivered_total"), c.Delivered.Load())
+		put(label("smtp_rejected_total"), c.Rejected.Load())
+		put(label("smtp_logins_total"), c.Logins.Load())
+		put(label("smtp_login_failures_total"), c.LoginFailures.Load())
+		put(label("smtp_internal_errors_total"), c.Internal.Load())
+	}
+	if m := a.metrics.imap; m != nil {
+		put("imap_connections_total", m.Counters.Accepted.Load())
+		put("imap_open", m.Counters.Open.Load())
+		put("imap_idle", m.Counters.Idle.Load())
+		put("imap_commands_total", m.Counters.Commands.Load())
+		put("imap_pushes_total", m.Counters.Pushes.Load())
+		put("imap_logins_total", m.Counters.Logins.Load())
+		put("imap_login_failures_total", m.Counters.LoginFailures.Load())
+		put("imap_internal_errors_total", m.Counters.Internal.Load()+m.Counters.Panics.Load())
+	}
+	waiting := 0
+	_ = a.db.View(func(tx *storage.Tx) error {
+		return queue.List(tx, func(*queue.Entry) bool { waiting++; return true })
+	})
+	put("queue_entries", waiting)
+	put("goroutines", runtime.NumGoroutine())
+}

@@ -1,0 +1,163 @@
+package mailflow
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"essaim.coop/essaim/mailflow/queue"
+	"essaim.coop/essaim/smtp"
+	"essaim.coop/essaim/storage"
+	"essaim.coop/essaim/storage/accounts"
+	"essaim.coop/essaim/storage/blob"
+	"essaim.coop/essaim/storage/mailbox"
+)
+
+// A routed message is where its recipients are, found in the transaction that
+// uses it.
+type routed struct {
+	local  []storage.AccountID
+	remote map[string][]queue.Recipient // by domain
+}
+
+// route puts a message into every local recipient's INBOX and into the queue
+// for the others: all of it or nothing.
+func (m *Mail) route(tx *storage.Tx, env *smtp.Envelope, in *mailbox.Incoming, now time.Time) error {
+	r := routed{remote: map[string][]queue.Recipient{}}
+	for _, to := range env.To {
+		if err := r.add(tx, to); err != nil {
+			return err
+		}
+	}
+	if err := m.deliver(tx, &r, in, now); err != nil {
+		return err
+	}
+	return m.enqueue(tx, &r, env, in, now)
+}
+
+func (r *routed) add(tx *storage.Tx, to smtp.Rcpt) error {
+	_, domain, _ := strings.Cut(to.Addr, "@")
+	if !accounts.LocalDomain(tx, domain) {
+		r.elsewhere(domain, queue.Recipient{Addr: to.Addr, ORCPT: to.ORCPT, Notify: to.Notify})
+		return nil
+	}
+	d, err := accounts.Resolve(tx, to.Addr)
+	if err != nil {
+		return err
+	}
+	for _, a := range d.Accounts {
+		if !slices.Contains(r.local, a) {
+			r.local = append(r.local, a)
+		}
+	}
+	for _, x := range d.External {
+		_, domain, _ := strings.Cut(x, "@")
+		r.elsewhere(domain, queue.Recipient{Addr: x})
+	}
+	return nil
+}
+
+func (r *routed) elsewhere(domain string, to queue.Recipient) {
+	if a, err := accounts.NormalizeDomain(domain); err == nil {
+		domain = a
+	}
+	r.remote[domain] = append(r.remote[domain], to)
+}
+
+// deliver appends to the local mailboxes. The caller has the message staged, so
+// a mailbox that has no room is found before anything is written.
+func (m *Mail) deliver(tx *storage.Tx, r *routed, in *mailbox.Incoming, now time.Time) error {
+	for _, a := range r.local {
+		box, err := mailbox.Open(tx, a, "INBOX")
+		if err != nil {
+			return fmt.Errorf("account %d: %w", a, err)
+		}
+		if _, err := mailbox.Append(tx, box, in, nil, now, now); err != nil {
+			return fmt.Errorf("account %d: %w", a, err)
+		}
+	}
+	return nil
+}
+
+// enqueue writes a row for each domain elsewhere. The body is shared with the
+// local mailboxes.
+func (m *Mail) enqueue(tx *storage.Tx, r *routed, env *smtp.Envelope, in *mailbox.Incoming, now time.Time) error {
+	if len(r.remote) == 0 {
+		return nil
+	}
+	id := in.Body(tx)
+	for domain, to := range r.remote {
+		tx.Retain(id)
+		_, err := queue.Put(tx, queue.Entry{
+			Domain: domain, Sender: env.From, Recipients: to, Blob: id, Prefix: in.Prefix, Size: in.Size(),
+			Header: len(in.Prefix) + len(in.Header), Ret: env.Ret, EnvID: env.EnvID, UTF8: env.UTF8, EightBit: env.EightBit,
+			RequireTLS: env.RequireTLS,
+		}, now)
+		if err != nil {
+			return err
+		}
+	}
+	in.Settle(tx)
+	return nil
+}
+
+// store runs route in a transaction and wakes the queue. A delivery that was
+// acknowledged in an earlier life of the process, whose 250 the crash cut off,
+// is acknowledged again and not stored twice.
+func (m *Mail) store(env *smtp.Envelope, in *mailbox.Incoming, now time.Time) error {
+	hash := envelopeHash(env, in.Staged)
+	err := m.DB.Update(func(tx *storage.Tx) error {
+		if tx.SeenBefore(m.DB, hash, now) {
+			return errSeen
+		}
+		return m.route(tx, env, in, now)
+	})
+	if errors.Is(err, errSeen) {
+		m.Log.Info("delivered", "trace", env.Session.ID, "again", true)
+		in.Discard()
+		return nil
+	}
+	if err != nil {
+		in.Discard()
+		return reply(err)
+	}
+	m.Log.Info("delivered", "trace", env.Session.ID, "from", env.From, "recipients", len(env.To), "bytes", in.Size())
+	m.Wake()
+	return nil
+}
+
+var errSeen = errors.New("delivered before")
+
+// envelopeHash names a delivery: who, to whom, and the bytes. A body that has a
+// Received field of the last hop differs when it is sent anew.
+func envelopeHash(env *smtp.Envelope, s *blob.Staged) [32]byte {
+	h := sha256.New()
+	fmt.Fprintf(h, "%s\x00%s\x00", env.From, s.Sum)
+	for _, to := range env.To {
+		fmt.Fprintf(h, "%s\x00", to.Addr)
+	}
+	return [32]byte(h.Sum(nil))
+}
+
+// reply is the one table from the house's errors to SMTP's.
+func reply(err error) error {
+	var e *smtp.Error
+	switch {
+	case err == nil || errors.As(err, &e):
+		return err
+	case errors.Is(err, storage.ErrNotFound):
+		return &smtp.Error{Code: 550, Enhanced: "5.1.1", Text: "No such address here"}
+	case errors.Is(err, storage.ErrQuota):
+		return &smtp.Error{Code: 452, Enhanced: "4.2.2", Text: "The mailbox is full"}
+	case errors.Is(err, storage.ErrFull):
+		return &smtp.Error{Code: 452, Enhanced: "4.3.1", Text: "No space left, try again later"}
+	case errors.Is(err, storage.ErrTemporary), errors.Is(err, storage.ErrReadOnly):
+		return &smtp.Error{Code: 451, Enhanced: "4.3.2", Text: "Try again later"}
+	case errors.Is(err, storage.ErrInvalid):
+		return &smtp.Error{Code: 553, Enhanced: "5.1.3", Text: "Not a valid address"}
+	}
+	return err
+}
