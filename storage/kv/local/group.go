@@ -393,11 +393,11 @@ func (t *tx) adopt(s *blob.Staged, id blob.ID) error {
 func (t *tx) Free(id blob.ID) {
 	h := t.db.head
 	old, had := h.over.blobs.Get(id)
-	p := old
+	p, known := old, had
 	if !had {
-		p = t.whereabouts(id)
+		p, known = t.whereabouts(id)
 	}
-	if p == (place{}) || p.gone {
+	if !known || p.gone {
 		return
 	}
 	t.freed = append(t.freed, freed{id, old, had})
@@ -452,11 +452,12 @@ func (t *tx) rollback() {
 
 // whereabouts finds a body that the overlay of the newest state does not know.
 // One that was attached in the open group has no place in a segment yet.
-func (t *tx) whereabouts(id blob.ID) place {
+func (t *tx) whereabouts(id blob.ID) (p place, known bool) {
 	for _, b := range t.db.open.bodies {
 		if b.id == id {
-			return b.pl
+			return b.pl, true
 		}
 	}
-	return t.place(id)
+	p = t.place(id)
+	return p, p != (place{})
 }

@@ -216,7 +216,10 @@ func (db *DB) replayFrame(s *state, segment uint32, off int64, payload []byte) e
 
 func (e entry) clone() entry {
 	both := append(append(make([]byte, 0, len(e.key)+len(e.value)), e.key...), e.value...)
-	return entry{both[:len(e.key):len(e.key)], both[len(e.key):], e.deleted}
+	if e.deleted {
+		return entry{key: both, deleted: true}
+	}
+	return entry{key: both[:len(e.key):len(e.key)], value: both[len(e.key):]}
 }
 
 func (s *state) settle(id blob.ID, p place) {

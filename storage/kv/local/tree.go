@@ -182,6 +182,9 @@ func (s *snapshot) Get(key []byte) []byte {
 			continue
 		}
 		if e, ok := o.keys.Get(entry{key: key}); ok {
+			if e.deleted {
+				return nil
+			}
 			return e.value
 		}
 	}
