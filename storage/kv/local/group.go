@@ -36,8 +36,8 @@ func (g *group) empty() bool { return len(g.buf) == frameHeader }
 
 const (
 	maxFrame   = 1 << 30
-	smallGroup = 16 << 10
-	padding    = 64 << 10
+	smallGroup = 4 << 10
+	padding    = 32 << 10
 )
 
 // Update is kv.Engine.

@@ -58,7 +58,6 @@ const (
 	mutantNoSync
 	mutantEarlyReply
 	mutantEarlyRead
-	mutantTailKept
 )
 
 // A DB is an open engine.

@@ -303,7 +303,7 @@ func (db *DB) cutTail(n uint32, file vfs.File, end int64) error {
 		return err
 	}
 	db.out = &segment{number: n, file: file, end: end, padded: size}
-	if clean || db.opt.ReadOnly || db.opt.mutant == mutantTailKept {
+	if clean || db.opt.ReadOnly {
 		return nil
 	}
 	if err := file.Truncate(end); err != nil {

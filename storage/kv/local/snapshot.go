@@ -92,7 +92,7 @@ func (db *DB) copySegments(ctx context.Context, dir string, pos position) error 
 }
 
 // copyTail copies what path does not have yet of the first end bytes of f. The
-// last 64 KiB it has are copied again: they may have been padding.
+// last pieces it has are copied again: they may have been padding.
 func copyTail(ctx context.Context, path string, f io.ReaderAt, end int64) error {
 	out, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
