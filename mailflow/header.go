@@ -1,7 +1,6 @@
 package mailflow
 
 import (
-	"bytes"
 	"fmt"
 	"strings"
 	"time"
@@ -18,7 +17,6 @@ type headerFacts struct {
 	from              []string // addresses of the From field
 	froms, received   int
 	hasDate, hasMsgID bool
-	eightBit          bool
 }
 
 func inspect(header []byte) headerFacts {
@@ -38,7 +36,6 @@ func inspect(header []byte) headerFacts {
 			h.hasMsgID = true
 		}
 	}
-	h.eightBit = bytes.ContainsFunc(header, func(r rune) bool { return r > 126 })
 	return h
 }
 

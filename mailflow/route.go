@@ -94,7 +94,6 @@ func (m *Mail) enqueue(tx *storage.Tx, r *routed, env *smtp.Envelope, in *mailbo
 		_, err := queue.Put(tx, queue.Entry{
 			Domain: domain, Sender: env.From, Recipients: to, Blob: id, Prefix: in.Prefix, Size: in.Size(),
 			Header: len(in.Prefix) + len(in.Header), Ret: env.Ret, EnvID: env.EnvID, UTF8: env.UTF8, EightBit: env.EightBit,
-			RequireTLS: env.RequireTLS,
 		}, now)
 		if err != nil {
 			return err

@@ -98,7 +98,6 @@ func (s *Server) init() {
 	g.MaxRecipients = s.Limits.Recipients
 	g.MaxMessageBytes = s.Limits.Message + 1 // the library refuses the exact size
 	g.EnableSMTPUTF8, g.EnableDSN = true, true
-	g.EnableREQUIRETLS = s.tls != nil && s.Kind != LMTP
 	g.ErrorLog = log.New(logWriter{s.Logger}, "", 0)
 	if !s.ImplicitTLS {
 		g.TLSConfig = s.tls

@@ -61,13 +61,10 @@ func (s *session) Mail(from string, opts *gosmtp.MailOptions) error {
 	e := &Envelope{Session: s.info, From: from}
 	if opts != nil {
 		e.Size, e.Ret, e.EnvID = opts.Size, string(opts.Return), opts.EnvelopeID
-		e.EightBit, e.UTF8, e.RequireTLS = opts.Body == gosmtp.Body8BitMIME, opts.UTF8, opts.RequireTLS
+		e.EightBit, e.UTF8 = opts.Body == gosmtp.Body8BitMIME, opts.UTF8
 	}
 	if e.Size > s.srv.Limits.Message {
 		return s.reply(s.tooLarge())
-	}
-	if e.RequireTLS && s.info.TLS == nil {
-		return s.reply(&Error{530, "5.7.10", "REQUIRETLS needs TLS"}) // RFC 8689 §4.2.1
 	}
 	if err := s.srv.Backend.Sender(s.ctx, e); err != nil {
 		return s.reply(err)

@@ -10,10 +10,10 @@
 // under it (conn.go) and its own session behind it (session.go).
 //
 // Done: RFC 5321, 6409, 4954 (AUTH PLAIN, LOGIN, SCRAM-SHA-256, -PLUS), 3207,
-// 8314, 2920, 1870, 6152, 6531, 3030 (CHUNKING), 2034, 3461 (DSN), 8689, 9422
+// 8314, 2920, 1870, 6152, 6531, 3030 (CHUNKING), 2034, 3461 (DSN), 9422
 // (RCPTMAX), 2033 (LMTP).
 // Refused: 3030 BINARYMIME (a message that cannot be passed on), VRFY, EXPN,
-// ETRN; 8-bit in a command without SMTPUTF8.
+// ETRN; 8689 REQUIRETLS, until the next host's certificate can be verified.
 package smtp
 
 import (
@@ -92,7 +92,6 @@ type Envelope struct {
 	Ret, EnvID string // RFC 3461
 	EightBit   bool
 	UTF8       bool
-	RequireTLS bool
 }
 
 // A Backend decides. Its errors are *Error, or become 451 with a number to

@@ -16,6 +16,7 @@ import (
 
 	"essaim.coop/essaim/imap"
 	"essaim.coop/essaim/internal/certs"
+	"essaim.coop/essaim/internal/sasl"
 	"essaim.coop/essaim/internal/trace"
 	"essaim.coop/essaim/mailflow"
 	"essaim.coop/essaim/mailflow/queue"
@@ -185,6 +186,7 @@ func (a *App) tlsConfig() (*tls.Config, error) {
 	if err != nil {
 		return nil, err
 	}
+	sasl.LocalCertificate = files.Leaf
 	return &tls.Config{GetCertificate: files.Get, MinVersion: tls.VersionTLS12}, nil
 }
 

@@ -64,7 +64,12 @@ func binary(t testing.TB) string {
 // newHouse starts a demo with the members given, on free ports.
 func newHouse(t testing.TB, members int, args ...string) *house {
 	t.Helper()
-	h := &house{t: t, bin: binary(t), dir: filepath.Join(t.TempDir(), "house"), base: freeBase(t)}
+	return newHouseIn(t, filepath.Join(t.TempDir(), "house"), members, args...)
+}
+
+func newHouseIn(t testing.TB, dir string, members int, args ...string) *house {
+	t.Helper()
+	h := &house{t: t, bin: binary(t), dir: dir, base: freeBase(t)}
 	h.args = append([]string{"demo", "--data", h.dir, "--members", fmt.Sprint(members), "--domain", testDomain,
 		"--password", testPassword, "--base-port", fmt.Sprint(h.base), "--no-samples", "--keep"}, args...)
 	h.start()

@@ -51,6 +51,13 @@ func (f *Files) Get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	return f.current, nil
 }
 
+// Leaf returns the certificate in service.
+func (f *Files) Leaf() *x509.Certificate {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.current.Leaf
+}
+
 func (f *Files) reload() error {
 	st, err := os.Stat(f.cert)
 	if err != nil {

@@ -44,7 +44,6 @@ type Entry struct {
 	Ret, EnvID string `json:",omitempty"` // RFC 3461 §4.3, §4.4
 	UTF8       bool   `json:",omitempty"` // needs SMTPUTF8 (RFC 6531)
 	EightBit   bool   `json:",omitempty"`
-	RequireTLS bool   `json:",omitempty"` // RFC 8689
 	Account    storage.AccountID
 	Created    time.Time
 	Due        time.Time

@@ -221,7 +221,7 @@ func (q *Queue) hosts(ctx context.Context, domain string) ([]target, error) {
 }
 
 func (e *Entry) message(body io.ReaderAt) *smtpclient.Message {
-	m := &smtpclient.Message{From: e.Sender, Body: body, Size: e.Size, EightBit: e.EightBit, UTF8: e.UTF8, RequireTLS: e.RequireTLS, Ret: e.Ret, EnvID: e.EnvID}
+	m := &smtpclient.Message{From: e.Sender, Body: body, Size: e.Size, EightBit: e.EightBit, UTF8: e.UTF8, Ret: e.Ret, EnvID: e.EnvID}
 	for _, r := range e.Recipients {
 		m.To = append(m.To, smtpclient.Rcpt{Addr: r.Addr, ORCPT: r.ORCPT, Notify: r.Notify})
 	}

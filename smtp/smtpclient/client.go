@@ -6,7 +6,7 @@
 // asked, as opportunistic encryption is (RFC 7435). An address of a host is
 // given by the caller: looking hosts up is the queue's work.
 //
-// RFCs: 5321, 3207, 2920 (pipelined envelope), 1870, 6152, 6531, 3461, 8689,
+// RFCs: 5321, 3207, 2920 (pipelined envelope), 1870, 6152, 6531, 3461,
 // 4954 (AUTH PLAIN, for relays).
 package smtpclient
 
@@ -33,7 +33,6 @@ type Message struct {
 	Size       int64
 	EightBit   bool
 	UTF8       bool
-	RequireTLS bool
 	Ret, EnvID string
 }
 
@@ -314,9 +313,6 @@ func (s *conversation) refuses(m *Message) *Result {
 	if _, ok := s.ext["SMTPUTF8"]; m.UTF8 && !ok {
 		return &Result{550, "5.6.7", "the other host does not take addresses or header fields in UTF-8"}
 	}
-	if _, ok := s.ext["REQUIRETLS"]; m.RequireTLS && (!ok || !s.secure) {
-		return &Result{550, "5.7.30", "the sender requires TLS all the way and the other host does not offer that"}
-	}
 	if limit, err := strconv.ParseInt(s.ext["SIZE"], 10, 64); err == nil && limit > 0 && m.Size > limit {
 		return &Result{552, "5.3.4", fmt.Sprintf("the other host takes at most %d bytes", limit)}
 	}
@@ -334,9 +330,6 @@ func (s *conversation) mail(m *Message) string {
 	}
 	if m.UTF8 {
 		l += " SMTPUTF8"
-	}
-	if m.RequireTLS {
-		l += " REQUIRETLS"
 	}
 	if has("DSN") {
 		if m.Ret != "" {
