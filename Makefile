@@ -54,7 +54,7 @@ fuzz:
 
 cross:
 	@for a in amd64 arm64 arm; do echo linux/$$a; \
-	  CGO_ENABLED=0 GOOS=linux GOARCH=$$a GOARM=7 $(GO) build -trimpath -o /dev/null ./... || exit 1; done
+	  CGO_ENABLED=0 GOOS=linux GOARCH=$$a GOARM=7 $(GO) build -trimpath -o /dev/null ./cmd/essaim || exit 1; done
 
 clean:
 	rm -rf essaim $(DATA)

@@ -390,6 +390,8 @@ func (s *conversation) data(m *Message, rcpts []Result) ([]Result, error) {
 		if r, err = s.replyWithin(10 * time.Minute); err != nil {
 			return nil, err
 		}
+	} else if r.OK() { // out of step: nothing was sent, so nothing was taken
+		return nil, fmt.Errorf("DATA: unexpected reply %d %s", r.Code, r.Text)
 	}
 	for i := range rcpts {
 		if rcpts[i].OK() {

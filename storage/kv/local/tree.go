@@ -8,7 +8,6 @@ import (
 	"hash/crc32"
 	"io/fs"
 	"maps"
-	"math/bits"
 	"os"
 	"path/filepath"
 	"slices"
@@ -38,16 +37,17 @@ var (
 	keyPosition = []byte("position")
 )
 
+// mapped is the address space for the tree: 16 GiB, or 1 GiB on 32 bits. A tree
+// that outgrows it makes every reader wait while it is mapped anew.
+const mapped = 1 << (30 + 4*(^uint(0)>>63))
+
 // openTree opens the tree. A new one is made under another name, so that a cut
 // in the middle leaves none.
 func (db *DB) openTree() error {
 	path := db.path("tree.db")
 	opt := &bolt.Options{
 		Timeout: time.Second, FreelistType: bolt.FreelistMapType, NoFreelistSync: true,
-		InitialMmapSize: 1 << 30, ReadOnly: db.opt.ReadOnly,
-	}
-	if bits.UintSize == 64 {
-		opt.InitialMmapSize = 16 << 30
+		InitialMmapSize: mapped, ReadOnly: db.opt.ReadOnly,
 	}
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) && !db.opt.ReadOnly {
 		if err := newTree(path, opt); err != nil {
