@@ -67,6 +67,7 @@ type conn struct {
 	mu      sync.Mutex
 	out     []byte
 	stopped bool
+	inData  bool // a message is coming in: a stop waits for it
 }
 
 const outBuffer = 4 << 10
@@ -76,7 +77,7 @@ func (c *conn) Read(p []byte) (int, error) {
 		return 0, err
 	}
 	c.mu.Lock()
-	if !c.stopped {
+	if !c.stopped || c.inData {
 		_ = c.Conn.SetReadDeadline(time.Now().Add(c.srv.Limits.Read))
 	}
 	c.mu.Unlock()
@@ -119,7 +120,28 @@ func (c *conn) interrupt() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.stopped = true
-	_ = c.Conn.SetReadDeadline(time.Now().Add(time.Second))
+	if !c.inData {
+		_ = c.Conn.SetReadDeadline(time.Now().Add(time.Second))
+	}
+}
+
+// message notes that a message begins or has ended.
+func (c *conn) message(coming bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.inData = coming
+	if c.stopped && !coming {
+		_ = c.Conn.SetReadDeadline(time.Now().Add(time.Second))
+	}
+}
+
+// below finds our connection under the library's.
+func below(nc net.Conn) *conn {
+	if t, ok := nc.(*tls.Conn); ok {
+		nc = t.NetConn()
+	}
+	c, _ := nc.(*conn)
+	return c
 }
 
 // Close sends what is waiting and closes.

@@ -12,8 +12,8 @@ var errTooLarge = errors.New("smtp: message too large")
 // message is smuggled inside another (CVE-2023-51764 and its kin).
 var errBare = &Error{550, "5.6.11", "A message has lines that end in CR LF, and no other CR or LF"}
 
-// lines passes a message on and fails at the first bare CR or LF, at a NUL, and
-// beyond the limit. The error stays in err.
+// lines passes a message on and fails at the first bare CR or LF, and beyond the
+// limit. The error stays in err.
 type lines struct {
 	r     io.Reader
 	n     int64

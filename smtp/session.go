@@ -100,6 +100,10 @@ func (s *session) Rcpt(to string, opts *gosmtp.RcptOptions) error {
 
 // Data takes the message.
 func (s *session) Data(r io.Reader) error {
+	if c := below(s.conn.Conn()); c != nil {
+		c.message(true)
+		defer c.message(false)
+	}
 	body := &lines{r: r, limit: s.srv.Limits.Message}
 	err := s.srv.Backend.Deliver(s.ctx, s.env, body)
 	if body.err != nil { // the client is told what was wrong with what it sent
@@ -109,7 +113,7 @@ func (s *session) Data(r io.Reader) error {
 		err = s.tooLarge()
 	}
 	if err != nil {
-		_, _ = io.Copy(io.Discard, r)
+		s.drain(r)
 		s.srv.Counters.Rejected.Add(1)
 		s.trace.Event("rejected", "error", err)
 		return s.reply(err)
@@ -117,6 +121,16 @@ func (s *session) Data(r io.Reader) error {
 	s.srv.Counters.Delivered.Add(1)
 	s.trace.Event("accepted", "bytes", body.n)
 	return nil
+}
+
+// drain reads the rest of a refused message, so that the client hears why; one
+// that goes on and on is cut.
+func (s *session) drain(r io.Reader) {
+	cut := time.AfterFunc(2*s.srv.Limits.Read, func() { s.conn.Conn().Close() })
+	defer cut.Stop()
+	if _, err := io.CopyN(io.Discard, r, s.srv.Limits.Message); err == nil {
+		s.conn.Conn().Close()
+	}
 }
 
 // LMTPData gives every recipient the same answer: they share one transaction.

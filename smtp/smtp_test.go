@@ -335,3 +335,43 @@ func (p *pieces) Read(out []byte) (int, error) {
 	p.b = p.b[n:]
 	return n, nil
 }
+
+// A host that offers TLS it cannot speak gets the message in the clear; a
+// password never goes to one that cannot show its certificate.
+func TestClientTLSPolicy(t *testing.T) {
+	sh, addr := serve(t, MX, func(s *Server) {
+		s.TLS = &tls.Config{GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return nil, io.EOF }}
+	})
+	m := &smtpclient.Message{From: "a@b.test", To: []smtpclient.Rcpt{{Addr: "c@d.test"}}, Body: strings.NewReader(head), Size: int64(len(head))}
+	got, err := (&smtpclient.Client{Hostname: "me", Host: "localhost", Addr: addr}).Send(context.Background(), m)
+	if err != nil || !got[0].OK() || len(sh.mail) != 1 || sh.envs[0].Session.TLS != nil {
+		t.Errorf("broken TLS: %+v, %v", got, err)
+	}
+	_, addr = serve(t, Submission)
+	if got, err := (&smtpclient.Client{Hostname: "me", Host: "localhost", Addr: addr, User: "zoe", Password: "pass"}).Send(context.Background(), m); err == nil {
+		t.Errorf("a password went to a stranger: %+v", got)
+	}
+}
+
+// A stop waits for the message that is coming in.
+func TestShutdownLetsAMessageFinish(t *testing.T) {
+	var srv *Server
+	sh, addr := serve(t, MX, func(s *Server) { srv = s })
+	p := dial(t, addr)
+	p.envelope()
+	p.say("DATA", "354")
+	fmt.Fprint(p, head)
+	time.Sleep(50 * time.Millisecond)
+	done := make(chan error, 1)
+	go func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 8*time.Second)
+		defer cancel()
+		done <- srv.Shutdown(ctx)
+	}()
+	time.Sleep(1500 * time.Millisecond)
+	fmt.Fprint(p, "more\r\n.\r\n")
+	p.expect("250")
+	if err := <-done; err != nil || len(sh.mail) != 1 {
+		t.Errorf("%d messages, %v", len(sh.mail), err)
+	}
+}

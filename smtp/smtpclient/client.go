@@ -2,8 +2,9 @@
 //
 // What it promises: every recipient gets the other side's own answer; only CRLF
 // line ends go out, dots are stuffed, nothing waits longer than its deadline.
-// STARTTLS is used whenever it is offered; a certificate is not verified unless
-// asked, as opportunistic encryption is (RFC 7435). An address of a host is
+// STARTTLS is used whenever it is offered, and done without where it turns out
+// broken, as opportunistic encryption is (RFC 7435); a password is only sent to
+// a host whose certificate verifies. An address of a host is
 // given by the caller: looking hosts up is the queue's work.
 //
 // RFCs: 5321, 3207, 2920 (pipelined envelope), 1870, 6152, 6531, 3461,
@@ -14,6 +15,7 @@ import (
 	"bufio"
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -55,11 +57,12 @@ func (r Result) Permanent() bool { return r.Code >= 500 && r.Code < 600 }
 
 // A Client says how to connect.
 type Client struct {
-	Hostname       string        // for EHLO
-	Host           string        // the other's name, for SNI
-	Addr           string        // ip:port
-	Timeout        time.Duration // of every step (2 min; 10 min after the data)
-	User, Password string        // AUTH, only over TLS
+	Hostname       string         // for EHLO
+	Host           string         // the other's name, for SNI
+	Addr           string         // ip:port
+	Timeout        time.Duration  // of every step (2 min; 10 min after the data)
+	User, Password string         // AUTH, only over TLS with a certificate that verifies
+	RootCAs        *x509.CertPool // for that; nil is the system's
 	Dial           func(ctx context.Context, network, addr string) (net.Conn, error)
 }
 
@@ -73,14 +76,33 @@ func (c *Client) Send(ctx context.Context, m *Message) ([]Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer s.nc.Close()
-	stop := context.AfterFunc(ctx, func() { s.nc.Close() })
+	results, err := s.carry(ctx, c, m)
+	if !errors.Is(err, errTLS) || c.User != "" || ctx.Err() != nil {
+		return results, err
+	}
+	// Opportunistic: a host whose TLS is broken gets the message in the clear,
+	// as it would have without any.
+	if s, err = c.open(ctx); err != nil {
+		return nil, err
+	}
+	s.clear = true
+	return s.carry(ctx, c, m)
+}
+
+// carry has the conversation and ends it.
+func (s *conversation) carry(ctx context.Context, c *Client, m *Message) ([]Result, error) {
+	raw := s.nc
+	defer raw.Close()
+	stop := context.AfterFunc(ctx, func() { raw.Close() })
 	defer stop()
 	if err := s.hello(c); err != nil {
 		return nil, err
 	}
 	return s.send(m)
 }
+
+// errTLS says that STARTTLS was offered and did not work.
+var errTLS = errors.New("STARTTLS failed")
 
 // A conversation is one connection.
 type conversation struct {
@@ -90,6 +112,7 @@ type conversation struct {
 	ext     map[string]string
 	timeout time.Duration
 	secure  bool
+	clear   bool // STARTTLS has failed before: do without
 }
 
 func (c *Client) open(ctx context.Context) (*conversation, error) {
@@ -125,9 +148,9 @@ func (s *conversation) hello(c *Client) error {
 	if err := s.ehlo(c.Hostname); err != nil {
 		return err
 	}
-	if _, ok := s.ext["STARTTLS"]; ok {
+	if _, ok := s.ext["STARTTLS"]; ok && !s.clear {
 		if err := s.startTLS(c); err != nil {
-			return err
+			return fmt.Errorf("%w: %w", errTLS, err)
 		}
 	}
 	if c.User == "" {
@@ -170,7 +193,9 @@ func (s *conversation) startTLS(c *Client) error {
 	if s.r.R.Buffered() > 0 {
 		return errors.New("bytes in the clear behind STARTTLS")
 	}
-	t := tls.Client(s.nc, &tls.Config{ServerName: c.Host, InsecureSkipVerify: true, MinVersion: tls.VersionTLS12})
+	// A password is only shown to who it is meant for.
+	conf := &tls.Config{ServerName: c.Host, InsecureSkipVerify: c.User == "", RootCAs: c.RootCAs, MinVersion: tls.VersionTLS12}
+	t := tls.Client(s.nc, conf)
 	_ = s.nc.SetDeadline(time.Now().Add(s.timeout))
 	if err := t.Handshake(); err != nil {
 		return fmt.Errorf("TLS with %s: %w", c.Host, err)
