@@ -51,9 +51,15 @@ func (tx *Tx) writeLog(c *Collection, row *logRow) {
 // trim drops the oldest rows and raises the floor to the last of them.
 func (tx *Tx) trim(c *Collection) {
 	var keys [][]byte
+	var items []Range
 	prefix := key32(8, uint32(c.ID))
-	tx.Scan(prefix, prefixEnd(prefix), false, func(k, _ []byte) bool {
+	tx.Scan(prefix, prefixEnd(prefix), false, func(k, v []byte) bool {
 		keys = append(keys, slices.Clone(k))
+		changed, v, err := readRanges(v)
+		if err == nil {
+			removed, _, _ := readRanges(v)
+			items = append(append(items, changed...), removed...)
+		}
 		return len(keys) < trimBatch
 	})
 	for _, k := range keys {
@@ -61,6 +67,7 @@ func (tx *Tx) trim(c *Collection) {
 		c.Floor = ModSeq(binary.BigEndian.Uint64(k[5:]))
 	}
 	c.LogRows -= uint32(len(keys))
+	tx.trimVacated(c.ID, merge(items), c.Floor)
 }
 
 // Changes returns what happened to a collection after since; ErrFloor when the

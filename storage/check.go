@@ -77,6 +77,7 @@ func (db *DB) Check(ctx context.Context, opt CheckOptions) (*Report, error) {
 		c.accounts()
 		c.collections()
 		c.strays()
+		c.objects()
 		for _, h := range opt.Hooks {
 			h(tx, r)
 		}
@@ -188,7 +189,7 @@ func (c *checker) log(col *Collection) {
 
 // strays finds rows of collections that do not exist.
 func (c *checker) strays() {
-	for prefix, what := range map[byte]string{7: "items", 8: "log rows", 0x0a: "rights"} {
+	for prefix, what := range map[byte]string{7: "items", 8: "log rows", 0x0a: "rights", 0x0f: "vacated names"} {
 		last := CollectionID(0)
 		c.tx.ScanPrefix([]byte{prefix}, func(rest, _ []byte) bool {
 			if id := CollectionID(binary.BigEndian.Uint32(rest)); id != last {

@@ -128,22 +128,18 @@ func (tx *Tx) SaveCollection(c *Collection) error {
 	return nil
 }
 
-// DeleteCollection removes an empty collection with its log and rights.
+// DeleteCollection removes an empty collection with its log, rights, properties
+// and vacated names.
 func (tx *Tx) DeleteCollection(c *Collection) error {
 	if c.Count > 0 {
 		return fmt.Errorf("collection %d has %d items: %w", c.ID, c.Count, ErrConflict)
 	}
-	for _, e := range tx.ACL(c.ID) {
-		tx.SetACL(c.ID, e.Account, "")
+	tx.dropACL(c.ID.Object())
+	if err := tx.DropProperties(c.ID.Object()); err != nil {
+		return err
 	}
-	var rows [][]byte
-	prefix := key32(8, uint32(c.ID))
-	tx.ScanPrefix(prefix, func(rest, _ []byte) bool {
-		rows = append(rows, append(slices.Clone(prefix), rest...))
-		return true
-	})
-	for _, k := range rows {
-		tx.Delete(k)
+	for _, prefix := range []byte{8, 0x0f} {
+		tx.deletePrefix(key32(prefix, uint32(c.ID)))
 	}
 	tx.Delete(nameKey(c.Account, c.Kind, c.stored))
 	tx.Delete(key32(5, uint32(c.ID)))
@@ -153,32 +149,14 @@ func (tx *Tx) DeleteCollection(c *Collection) error {
 	return nil
 }
 
-// ACL returns the rights others have on a collection.
-func (tx *Tx) ACL(id CollectionID) (out []ACE) {
-	tx.ScanPrefix(key32(0x0a, uint32(id)), func(rest, v []byte) bool {
-		out = append(out, ACE{AccountID(binary.BigEndian.Uint32(rest)), string(v)})
+// deletePrefix deletes every row whose key begins so.
+func (tx *Tx) deletePrefix(prefix []byte) {
+	var rows [][]byte
+	tx.ScanPrefix(prefix, func(rest, _ []byte) bool {
+		rows = append(rows, append(slices.Clone(prefix), rest...))
 		return true
 	})
-	return out
-}
-
-// SetACL gives an account rights on a collection; "" takes them away.
-func (tx *Tx) SetACL(id CollectionID, a AccountID, rights string) {
-	k, back := key32(0x0a, uint32(id), uint32(a)), key32(0x0b, uint32(a), uint32(id))
-	if rights == "" {
+	for _, k := range rows {
 		tx.Delete(k)
-		tx.Delete(back)
-		return
 	}
-	tx.Put(k, []byte(rights))
-	tx.Put(back, []byte{})
-}
-
-// SharedWith returns the collections of others that an account has rights on.
-func (tx *Tx) SharedWith(a AccountID) (out []CollectionID) {
-	tx.ScanPrefix(key32(0x0b, uint32(a)), func(rest, _ []byte) bool {
-		out = append(out, CollectionID(binary.BigEndian.Uint32(rest)))
-		return true
-	})
-	return out
 }

@@ -45,16 +45,17 @@ func (tx *Tx) PutItem(c *Collection, id ItemID, v []byte, sizeDelta int64) (Item
 	if c.NextItem == ^ItemID(0) {
 		return 0, 0, fmt.Errorf("collection %d has given every item ID: %w", c.ID, ErrInvalid)
 	}
+	if id != 0 && id < c.NextItem && tx.Item(c.ID, id) == nil {
+		return 0, 0, fmt.Errorf("item %d: %w", id, ErrNotFound) // no ID is given twice
+	}
 	if sizeDelta != 0 {
 		if err := tx.Charge(c.Account, sizeDelta); err != nil {
 			return 0, 0, err
 		}
 	}
-	isNew := id == 0
-	if isNew {
+	isNew := id == 0 || id >= c.NextItem
+	if id == 0 {
 		id = c.NextItem
-	} else if id >= c.NextItem || tx.Item(c.ID, id) == nil {
-		isNew = true
 	}
 	if isNew {
 		c.Count++
@@ -65,13 +66,20 @@ func (tx *Tx) PutItem(c *Collection, id ItemID, v []byte, sizeDelta int64) (Item
 	return id, tx.note(c, id, false), nil
 }
 
-// RemoveItem deletes an item of size bytes and leaves a tombstone.
+// RemoveItem deletes an item of size bytes with its rights and properties and
+// leaves a tombstone.
 func (tx *Tx) RemoveItem(c *Collection, id ItemID, size int64) (ModSeq, error) {
 	if !tx.writable() {
 		return 0, ErrReadOnly
 	}
 	if tx.Item(c.ID, id) == nil {
 		return 0, fmt.Errorf("item %d: %w", id, ErrNotFound)
+	}
+	if c.Kind != KindMailbox { // a message has none
+		tx.dropACL(Object{c.ID, id})
+		if err := tx.DropProperties(Object{c.ID, id}); err != nil {
+			return 0, err
+		}
 	}
 	if err := tx.Charge(c.Account, -size); err != nil {
 		return 0, err

@@ -22,11 +22,19 @@
 //	07 collection(4) item(4)    an item
 //	08 collection(4) modseq(8)  items changed and removed at that ModSeq
 //	09 blob(8)                  references to a body; no row is one reference
-//	0a collection(4) account(4) rights of an account on a collection
-//	0b account(4) collection(4) nothing: the collection is shared with the account
+//	0a collection(4) item(4) account(4)
+//	                            rights of an account on an object, 2 bytes (acl.go)
+//	0b account(4) collection(4) item(4)
+//	                            nothing: the object is shared with the account
 //	0c name 00 account(4)       a cursor: the last ModSeq its owner has seen
 //	0d time(8) hash(32)         nothing: a delivery not to be repeated (guard.go)
 //	0e hash(32)                 its time
+//	0f collection(4) item(4) modseq(8)
+//	                            names the item left at that ModSeq (vacated.go)
+//	10 collection(4) item(4) owner(4) name
+//	                            a property of an object (property.go)
+//	11 owner(4) collection(4) item(4)
+//	                            nothing: the owner has properties on the object
 //
 // Prefixes from 20 on belong to the rooms above: 'a'-'h' accounts, 'm'-'p'
 // mailbox, 'Q' and 'R' the queue.
@@ -101,10 +109,4 @@ type Range struct{ From, To ItemID }
 type Changes struct {
 	Changed, Removed []Range
 	To               ModSeq
-}
-
-// An ACE gives an account rights, in the letters of RFC 4314 §2.1.
-type ACE struct {
-	Account AccountID
-	Rights  string
 }

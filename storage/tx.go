@@ -2,6 +2,7 @@ package storage
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -51,6 +52,14 @@ func prefixEnd(p []byte) []byte {
 		if end[i]++; end[i] != 0 {
 			return end[:i+1]
 		}
+	}
+	return nil
+}
+
+// Writable returns ErrReadOnly in a View.
+func (tx *Tx) Writable() error {
+	if tx.w == nil {
+		return ErrReadOnly
 	}
 	return nil
 }
@@ -124,12 +133,19 @@ func (tx *Tx) account(a AccountID) (HouseholdID, ModSeq) {
 	return HouseholdID(binary.BigEndian.Uint32(v)), ModSeq(binary.BigEndian.Uint64(v[4:]))
 }
 
-// DeleteAccount removes an account that has no collections.
+// DeleteAccount removes an account that has no collections, with its rights and
+// properties on what others have.
 func (tx *Tx) DeleteAccount(a AccountID) error {
 	for _, k := range []Kind{KindMailbox, KindFolder, KindCalendar, KindAddressBook} {
 		if len(tx.Collections(a, k)) > 0 {
 			return fmt.Errorf("account %d has collections: %w", a, ErrConflict)
 		}
+	}
+	for _, o := range tx.SharedWith(a) {
+		tx.dropACE(o, a)
+	}
+	if err := errors.Join(tx.dropOwner(a), tx.DropProperties(AccountObject(a))); err != nil {
+		return err
 	}
 	tx.Delete(accountKey(a))
 	delete(tx.modseqs, a)

@@ -112,9 +112,6 @@ func isMember(tx *storage.Tx, group, a storage.AccountID) bool {
 	return false
 }
 
-// groupRights are what members may do with a group's mailboxes (RFC 4314).
-const groupRights = "lrswite"
-
 // AddMember puts an address into a group. A member of ours gets rights on the
 // group's collections.
 func AddMember(tx *storage.Tx, group storage.AccountID, address string) error {
@@ -127,7 +124,7 @@ func AddMember(tx *storage.Tx, group storage.AccountID, address string) error {
 		return fmt.Errorf("account %d is no group: %w", group, storage.ErrInvalid)
 	}
 	tx.Put(key('g', group, address), []byte{})
-	return share(tx, group, address, groupRights)
+	return share(tx, group, address, storage.GroupRights)
 }
 
 // RemoveMember takes an address out of a group.
@@ -140,17 +137,19 @@ func RemoveMember(tx *storage.Tx, group storage.AccountID, address string) error
 		return fmt.Errorf("%s in the group: %w", address, storage.ErrNotFound)
 	}
 	tx.Delete(key('g', group, address))
-	return share(tx, group, address, "")
+	return share(tx, group, address, 0)
 }
 
-func share(tx *storage.Tx, group storage.AccountID, address, rights string) error {
+func share(tx *storage.Tx, group storage.AccountID, address string, rights storage.Rights) error {
 	id, ok := find(tx, address)
 	if !ok {
 		return nil // somebody elsewhere
 	}
 	for _, k := range []storage.Kind{storage.KindMailbox, storage.KindFolder, storage.KindCalendar, storage.KindAddressBook} {
 		for _, c := range tx.Collections(group, k) {
-			tx.SetACL(c.ID, id, rights)
+			if err := tx.SetACL(c.ID.Object(), id, rights); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
