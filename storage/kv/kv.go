@@ -6,6 +6,10 @@
 //   - Update runs its function alone, on the newest state, and returns nil only
 //     when what it did is on stable storage. A function that fails or panics
 //     leaves no trace. The function does no I/O and asks no clock.
+//   - An Update whose function failed or changed nothing returns only when what
+//     the function saw is on stable storage: an answer made of it ("exists
+//     already") is one that a View can give from then on. If that is lost, the
+//     Update returns why, and not the function's error.
 //   - View sees one state: the newest that is on stable storage when it begins.
 //     Nobody reads what a power cut could still take back.
 //   - A body is attached in the same transaction as what refers to it, and

@@ -11,6 +11,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"testing"
 
@@ -32,6 +33,7 @@ func Run(t *testing.T, open Open, crash Crash) {
 	}
 	t.Run("scan", func(t *testing.T) { scan(t, open) })
 	t.Run("limits", func(t *testing.T) { limits(t, open) })
+	t.Run("answers behind views", func(t *testing.T) { answers(t, open) })
 }
 
 // A world is what the engine must hold.
@@ -270,5 +272,41 @@ func limits(t *testing.T, open Open) {
 	}
 	if _, err := e.Open(12345); !errors.Is(err, kv.ErrNoBlob) {
 		t.Errorf("a body that is not there: %v", err)
+	}
+}
+
+// answers holds an Update that changes nothing to its word: what its function
+// saw, a View sees once it has returned.
+func answers(t *testing.T, open Open) {
+	e := open(t, t.TempDir())
+	defer e.Close()
+	exists := errors.New("exists")
+	for n := range 200 {
+		key := fmt.Appendf(nil, "k%03d", n)
+		put := make(chan error, 1)
+		go func() { put <- e.Update(func(tx kv.Tx) error { tx.Put(key, []byte("v")); return nil }) }()
+		for seen := false; !seen; {
+			err := e.Update(func(tx kv.Tx) error {
+				if seen = tx.Get(key) != nil; seen && n%2 == 0 {
+					return exists
+				}
+				return nil
+			})
+			if err != nil && !errors.Is(err, exists) {
+				t.Fatal(err)
+			}
+			runtime.Gosched()
+		}
+		if err := e.View(func(r kv.Reader) error {
+			if r.Get(key) == nil {
+				return fmt.Errorf("%s was seen by an Update, and by no View after it", key)
+			}
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if err := <-put; err != nil {
+			t.Fatal(err)
+		}
 	}
 }

@@ -40,21 +40,26 @@ const (
 	padding    = 32 << 10
 )
 
-// Update is kv.Engine.
+// Update is kv.Engine. Its answer rests on what fn did, or if it did nothing on
+// what it saw: either way on a group, whose end it waits for.
 func (db *DB) Update(fn func(kv.Tx) error) error {
 	g, err := db.join(fn)
-	if err != nil || g == nil {
+	if g == nil {
 		return err
 	}
 	if db.opt.mutant == mutantEarlyReply {
 		go db.await(g)
-		return nil
+		return err
 	}
-	return db.await(g)
+	if lost := db.await(g); lost != nil {
+		return lost // and with it what err may have been about
+	}
+	return err
 }
 
 // await waits until a group is durable. Whoever waits while nobody appends to
-// the journal does it for all.
+// the journal does it for all: with the token in hand, a group that is not done
+// is the open one.
 func (db *DB) await(g *group) error {
 	select {
 	case <-g.done:
@@ -69,14 +74,16 @@ func (db *DB) await(g *group) error {
 	return g.err
 }
 
-// join runs fn on the newest state and adds what it did to the open group. It
-// returns no group when fn changed nothing.
+// join runs fn on the newest state and adds what it did to the open group,
+// which it returns. When fn failed or changed nothing, that is the newest group
+// fn saw, or none if all of that was durable already.
 func (db *DB) join(fn func(kv.Tx) error) (*group, error) {
 	db.writer.Lock()
 	defer db.writer.Unlock()
 	if err := db.writable(); err != nil {
 		return nil, err
 	}
+	seen := db.newest()
 	tx := &tx{db: db, start: len(db.open.buf), bodies: len(db.open.bodies), next: db.head.next}
 	view, err := db.capture(db.head)
 	if err != nil {
@@ -91,18 +98,34 @@ func (db *DB) join(fn func(kv.Tx) error) (*group, error) {
 	}()
 	err = fn(tx)
 	if err = errors.Join(err, tx.err, view.err); err != nil {
-		return nil, err
+		return seen, err
 	}
 	if len(tx.redo) == 0 && len(tx.staged) == 0 && !tx.wrote {
 		tx = nil
-		return nil, nil
+		return seen, nil
 	}
 	if err := tx.finish(); err != nil {
-		return nil, err
+		return seen, err
 	}
 	tx = nil
 	db.commits.Add(1)
 	return db.open, nil
+}
+
+// newest returns the group that made the newest state, nil when that is
+// durable. The writer is locked.
+func (db *DB) newest() *group {
+	if !db.open.empty() {
+		return db.open
+	}
+	if db.flying != nil {
+		select {
+		case <-db.flying.done:
+			db.flying = nil
+		default:
+		}
+	}
+	return db.flying
 }
 
 func (db *DB) writable() error {
@@ -111,7 +134,7 @@ func (db *DB) writable() error {
 	switch {
 	case db.opt.ReadOnly:
 		return kv.ErrReadOnly
-	case db.closed:
+	case db.closed, db.stopping:
 		return kv.ErrClosed
 	case db.hasFailed():
 		return kv.ErrFailed
@@ -129,7 +152,7 @@ func (db *DB) take() (*group, *state) {
 
 func (db *DB) takeLocked() (*group, *state) {
 	g := db.open
-	db.open = newGroup()
+	db.open, db.flying = newGroup(), g
 	if db.out.end+int64(len(g.buf)) <= db.opt.Segment {
 		db.settle(g, db.out.number, db.out.end)
 	} else { // the group opens a segment
@@ -270,7 +293,7 @@ func (db *DB) undo(g *group) {
 	db.writer.Lock()
 	defer db.writer.Unlock()
 	late := db.open
-	db.open = newGroup()
+	db.open, db.flying = newGroup(), nil
 	db.head = db.durable.copy()
 	late.err = g.err
 	for _, x := range []*group{g, late} {

@@ -68,10 +68,12 @@ type DB struct {
 
 	tree *bolt.DB
 
-	// writer serialises Update functions and guards head, open and next.
-	writer sync.Mutex
-	head   *state // the newest state, perhaps not durable yet
-	open   *group // gathering
+	// writer serialises Update functions and guards what is below it.
+	writer   sync.Mutex
+	head     *state // the newest state, perhaps not durable yet
+	open     *group // gathering
+	flying   *group // being appended, or done
+	stopping bool
 
 	// flush is held, as its one token, by whoever appends to the journal.
 	flush    chan struct{}
@@ -188,11 +190,13 @@ func (db *DB) hasFailed() bool {
 	}
 }
 
-// Close writes a last checkpoint, unless the engine has failed, and closes.
+// Close lets the Updates end that have begun, writes a last checkpoint, unless
+// the engine has failed, and closes.
 func (db *DB) Close() error {
 	var err error
 	if !db.opt.ReadOnly {
 		db.quiet.Stop()
+		db.drain()
 		if !db.hasFailed() {
 			err = db.Checkpoint()
 		}
@@ -206,6 +210,20 @@ func (db *DB) Close() error {
 	}
 	db.goes.Wait()
 	return errors.Join(err, db.release())
+}
+
+// drain refuses later Updates and commits the open group for those who wait.
+func (db *DB) drain() {
+	db.writer.Lock()
+	was := db.stopping
+	db.stopping = true
+	db.writer.Unlock()
+	if was {
+		return
+	}
+	db.flush <- struct{}{}
+	defer func() { <-db.flush }()
+	db.commit(db.take())
 }
 
 func (db *DB) release() error {
