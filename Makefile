@@ -5,7 +5,7 @@ TIME    ?= 60s
 DATA    ?= demo-data
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS  = -s -w -X main.version=$(VERSION)
-TOOLS    = swaks libnet-ssleay-perl isync curl python3 postfix ca-certificates xfsprogs btrfs-progs
+TOOLS    = swaks libnet-ssleay-perl isync curl python3 postfix ca-certificates xfsprogs btrfs-progs pebble
 
 .PHONY: build run test unit race lint check crash bench fuzz cross tools release clean
 
@@ -25,7 +25,7 @@ unit:
 	$(GO) test ./...
 
 race:
-	$(GO) test -race -timeout 40m ./...
+	$(GO) test -race -timeout 15m ./...
 
 lint:
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); exit 1; }

@@ -1,0 +1,175 @@
+package certs
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/crypto/acme"
+	"golang.org/x/crypto/acme/autocert"
+)
+
+// ACMEOptions say whom to ask for certificates (RFC 8555).
+type ACMEOptions struct {
+	Names     []string     // the first is served to who names none
+	Directory string       // URL; empty is Let's Encrypt
+	Email     string       // told about trouble by the authority; may be empty
+	Cache     string       // directory for the account and the certificates, made when missing
+	Fallback  *Files       // served until there is a certificate
+	Client    *http.Client // for a test authority; nil is the usual one
+	Logger    *slog.Logger
+}
+
+// ACME keeps a certificate for each name from an authority that speaks RFC
+// 8555, answering http-01 (RFC 8555 §8.3) and tls-alpn-01 (RFC 8737). Until a
+// certificate is there the fallback is served: a handshake never waits for the
+// authority. Safe for concurrent use.
+type ACME struct {
+	opt     ACMEOptions
+	manager autocert.Manager
+
+	mu      sync.Mutex
+	current map[string]*tls.Certificate
+	failed  map[string]error
+}
+
+// NewACME prepares it; nothing is asked before Run.
+func NewACME(opt ACMEOptions) *ACME {
+	directory := opt.Directory
+	if directory == "" {
+		directory = acme.LetsEncryptURL
+	}
+	return &ACME{
+		opt: opt,
+		manager: autocert.Manager{
+			Prompt: autocert.AcceptTOS, Cache: autocert.DirCache(opt.Cache), Email: opt.Email,
+			HostPolicy: autocert.HostWhitelist(opt.Names...),
+			Client:     &acme.Client{DirectoryURL: directory, HTTPClient: opt.Client, UserAgent: "essaim"},
+		},
+		current: map[string]*tls.Certificate{}, failed: map[string]error{},
+	}
+}
+
+// Get is a tls.Config.GetCertificate. A listener on port 443 that names
+// ALPNProto among its protocols also answers tls-alpn-01.
+func (a *ACME) Get(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+	if slices.Contains(hello.SupportedProtos, ALPNProto) {
+		return a.manager.GetCertificate(hello)
+	}
+	a.mu.Lock()
+	cert := a.current[strings.ToLower(hello.ServerName)]
+	if cert == nil {
+		cert = a.current[a.opt.Names[0]] // mail clients and servers often name nobody
+	}
+	a.mu.Unlock()
+	if cert == nil {
+		return a.opt.Fallback.Get(hello)
+	}
+	return cert, nil
+}
+
+// ALPNProto is the protocol of tls-alpn-01.
+const ALPNProto = acme.ALPNProto
+
+// Leaf returns the certificate of the first name that is in service.
+func (a *ACME) Leaf() *x509.Certificate {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if cert := a.current[a.opt.Names[0]]; cert != nil {
+		return cert.Leaf
+	}
+	return a.opt.Fallback.Leaf()
+}
+
+// Challenges answers http-01 on port 80 and gives everything else to next.
+func (a *ACME) Challenges(next http.Handler) http.Handler { return a.manager.HTTPHandler(next) }
+
+// Failed returns why a name has no certificate, by name.
+func (a *ACME) Failed() map[string]error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	out := map[string]error{}
+	for name, err := range a.failed {
+		out[name] = err
+	}
+	return out
+}
+
+// Pauses between attempts: an authority limits failures to a few an hour.
+const (
+	firstPause = time.Minute
+	longPause  = 6 * time.Hour
+)
+
+// Run gets the certificates that are missing and keeps them fresh until ctx
+// ends. It sleeps to the next deadline.
+func (a *ACME) Run(ctx context.Context) {
+	pause := firstPause
+	for {
+		next := a.round(ctx)
+		if next <= 0 {
+			next, pause = pause, min(2*pause, longPause)
+		} else {
+			pause = firstPause
+		}
+		timer := time.NewTimer(next)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return
+		case <-timer.C:
+		}
+	}
+}
+
+// round asks for every name and returns when to look again; 0 when one failed.
+func (a *ACME) round(ctx context.Context) time.Duration {
+	next := 24 * time.Hour
+	for _, name := range a.opt.Names {
+		if ctx.Err() != nil {
+			return next
+		}
+		cert, err := a.manager.GetCertificate(helloFor(name))
+		if err == nil && cert.Leaf == nil {
+			err = errors.New("the authority's certificate does not parse")
+		}
+		a.note(name, cert, err)
+		if err != nil {
+			next = 0
+		}
+	}
+	return next
+}
+
+func (a *ACME) note(name string, cert *tls.Certificate, err error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if err != nil {
+		a.failed[name] = fmt.Errorf("certificate for %s: %w", name, err)
+		a.opt.Logger.Warn("no certificate yet", "name", name, "error", err)
+		return
+	}
+	delete(a.failed, name)
+	if old := a.current[name]; old == nil || !old.Leaf.Equal(cert.Leaf) {
+		a.opt.Logger.Info("certificate", "name", name, "until", cert.Leaf.NotAfter)
+	}
+	a.current[name] = cert
+}
+
+// helloFor asks the manager for an ECDSA certificate, as a modern client would.
+func helloFor(name string) *tls.ClientHelloInfo {
+	return &tls.ClientHelloInfo{
+		ServerName:       name,
+		CipherSuites:     []uint16{tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256},
+		SupportedCurves:  []tls.CurveID{tls.CurveP256},
+		SignatureSchemes: []tls.SignatureScheme{tls.ECDSAWithP256AndSHA256},
+	}
+}
