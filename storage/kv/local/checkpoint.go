@@ -96,7 +96,7 @@ func (db *DB) rebase(f *frozen) error {
 			return err
 		}
 		if it.kind == itemRedo {
-			err = replay(it.data, func(e entry) { s.over.set(e) }, func(id blob.ID) {
+			err = replay(it.data, func(e entry) { s.over.set(e.clone()) }, func(id blob.ID) {
 				if p, ok := db.head.over.blobs.Get(id); ok {
 					s.over.blobs.Set(id, p)
 				}

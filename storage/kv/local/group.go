@@ -30,12 +30,16 @@ type body struct {
 	moved bool   // rewritten: it leaves the place it had
 }
 
-func newGroup() *group { return &group{buf: beginFrame(nil), done: make(chan struct{})} }
+// newGroup makes a group in the memory of an earlier one's frame.
+func newGroup(buf []byte) *group {
+	return &group{buf: beginFrame(buf[:0]), done: make(chan struct{})}
+}
 
 func (g *group) empty() bool { return len(g.buf) == frameHeader }
 
 const (
 	maxFrame   = 1 << 30
+	keptFrame  = 2 << 20
 	smallGroup = 4 << 10
 	padding    = 32 << 10
 )
@@ -84,30 +88,31 @@ func (db *DB) join(fn func(kv.Tx) error) (*group, error) {
 		return nil, err
 	}
 	seen := db.newest()
-	tx := &tx{db: db, start: len(db.open.buf), bodies: len(db.open.bodies), next: db.head.next}
 	view, err := db.capture(db.head)
 	if err != nil {
 		return nil, err
 	}
-	tx.snapshot = view
 	defer view.end()
+	tx := db.begin(view)
+	done := false
 	defer func() {
-		if tx != nil { // fn panicked or failed
+		if !done { // fn panicked or failed
 			tx.rollback()
 		}
+		db.used.keep(tx)
 	}()
 	err = fn(tx)
 	if err = errors.Join(err, tx.err, view.err); err != nil {
 		return seen, err
 	}
 	if len(tx.redo) == 0 && len(tx.staged) == 0 && !tx.wrote {
-		tx = nil
+		done = true
 		return seen, nil
 	}
 	if err := tx.finish(); err != nil {
 		return seen, err
 	}
-	tx = nil
+	done = true
 	db.commits.Add(1)
 	return db.open, nil
 }
@@ -152,7 +157,8 @@ func (db *DB) take() (*group, *state) {
 
 func (db *DB) takeLocked() (*group, *state) {
 	g := db.open
-	db.open, db.flying = newGroup(), g
+	db.open, db.flying = newGroup(db.idle), g
+	db.idle = nil
 	if db.out.end+int64(len(g.buf)) <= db.opt.Segment {
 		db.settle(g, db.out.number, db.out.end)
 	} else { // the group opens a segment
@@ -205,6 +211,9 @@ func (db *DB) commit(g *group, next *state) {
 		db.undo(g)
 	default:
 		db.fail()
+	}
+	if cap(g.buf) <= keptFrame {
+		db.idle, g.buf = g.buf, nil
 	}
 	close(g.done)
 }
@@ -293,7 +302,7 @@ func (db *DB) undo(g *group) {
 	db.writer.Lock()
 	defer db.writer.Unlock()
 	late := db.open
-	db.open, db.flying = newGroup(), nil
+	db.open, db.flying = newGroup(nil), nil
 	db.head = db.durable.copy()
 	late.err = g.err
 	for _, x := range []*group{g, late} {
@@ -320,6 +329,38 @@ type tx struct {
 	redo   []byte
 	wrote  bool // something besides redo operations
 	err    error
+}
+
+// buffers are those of the last transaction, for the next one. The writer is
+// locked.
+type buffers struct {
+	undo []change
+	redo []byte
+}
+
+const (
+	keptRedo = 1 << 20
+	keptUndo = 16 << 10
+)
+
+func (b *buffers) keep(t *tx) {
+	clear(t.undo) // what it refers to may go
+	if cap(t.undo) <= keptUndo {
+		b.undo = t.undo[:0]
+	}
+	if cap(t.redo) <= keptRedo {
+		b.redo = t.redo[:0]
+	}
+	t.undo, t.redo = nil, nil
+}
+
+func (db *DB) begin(view *snapshot) *tx {
+	t := &tx{
+		snapshot: view, db: db, start: len(db.open.buf), bodies: len(db.open.bodies), next: db.head.next,
+		undo: db.used.undo, redo: db.used.redo,
+	}
+	db.used = buffers{}
+	return t
 }
 
 type change struct {

@@ -42,7 +42,7 @@ import (
 // Options of Open; the zero value is what a server wants.
 type Options struct {
 	FS       vfs.FS        // of the journal and bodies; nil is the operating system's
-	Overlay  int64         // bytes in memory before a checkpoint (8 MiB)
+	Overlay  int64         // bytes in memory before a checkpoint (6 MiB)
 	Quiet    time.Duration // checkpoint this long after the first change (30 s)
 	Segment  int64         // size at which a new journal segment begins (256 MiB)
 	Ballast  int64         // bytes kept for a full disk's clean-up (16 MiB; -1 none)
@@ -73,10 +73,12 @@ type DB struct {
 	head     *state // the newest state, perhaps not durable yet
 	open     *group // gathering
 	flying   *group // being appended, or done
+	used     buffers
 	stopping bool
 
 	// flush is held, as its one token, by whoever appends to the journal.
 	flush    chan struct{}
+	idle     []byte // memory for the next frame
 	out      *segment
 	seq      uint64 // of the last group written
 	deadRedo []extent
@@ -115,7 +117,7 @@ func Open(dir string, opt Options) (*DB, error) {
 			*p = v
 		}
 	}
-	def(&opt.Overlay, 8<<20)
+	def(&opt.Overlay, 6<<20)
 	def(&opt.Segment, 256<<20)
 	def(&opt.Ballast, 16<<20)
 	def((*int64)(&opt.Quiet), int64(30*time.Second))

@@ -188,3 +188,52 @@ func BenchmarkUpdate(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkManyPuts is the shape of a STORE on a thousand messages.
+func BenchmarkManyPuts(b *testing.B) {
+	db := open(b, b.TempDir(), Options{})
+	defer db.Close()
+	value := make([]byte, 40)
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := db.Update(func(tx kv.Tx) error {
+			for i := range 1000 {
+				tx.Put(fmt.Appendf(nil, "%d", i), value)
+			}
+			return nil
+		}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// Memory that a transaction leaves to the next is not seen by it.
+func TestTransactionsShareNoContent(t *testing.T) {
+	dir := t.TempDir()
+	db := open(t, dir, Options{})
+	boom := errors.New("boom")
+	for i := range 50 {
+		_ = db.Update(func(tx kv.Tx) error {
+			for j := range 20 + i {
+				tx.Put(fmt.Appendf(nil, "gone%d", j), []byte("gone"))
+			}
+			return boom
+		})
+		put(t, db, fmt.Sprint("k", i), fmt.Sprint(i))
+	}
+	db.kill()
+	db = open(t, dir, Options{})
+	defer db.Close()
+	n := 0
+	if err := db.View(func(r kv.Reader) error {
+		r.Scan(nil, nil, false, func(k, v []byte) bool {
+			if n++; "k"+string(v) != string(k) {
+				t.Errorf("%s = %q", k, v)
+			}
+			return true
+		})
+		return nil
+	}); err != nil || n != 50 {
+		t.Fatalf("%d keys, %v", n, err)
+	}
+}

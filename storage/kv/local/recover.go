@@ -28,7 +28,7 @@ func (db *DB) recover() error {
 	if err := db.openSegments(); err != nil {
 		return err
 	}
-	db.open = newGroup()
+	db.open = newGroup(nil)
 	db.durable = s
 	if pos.segment == 0 {
 		if err := db.first(&pos); err != nil {
