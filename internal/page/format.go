@@ -1,0 +1,60 @@
+package page
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Bytes writes a size as people read it: 1,2 Go, 1,2 GB, 1.2 GB.
+func Bytes(l Lang, n int64) string {
+	unit, letter := "B", "B"
+	if l == FR {
+		unit, letter = "octets", "o"
+	}
+	if n < 1000 {
+		return fmt.Sprintf("%d %s", n, unit)
+	}
+	f, i := float64(n), -1
+	for f >= 999.5 && i < 4 {
+		f, i = f/1000, i+1
+	}
+	s := fmt.Sprintf("%.1f", f)
+	if f >= 10 {
+		s = fmt.Sprintf("%.0f", f)
+	}
+	if l != EN {
+		s = strings.Replace(s, ".", ",", 1)
+	}
+	return s + " " + string("kMGTP"[i]) + letter
+}
+
+var months = map[Lang][12]string{
+	EN: {"January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"},
+	FR: {"janvier", "février", "mars", "avril", "mai", "juin", "juillet", "août", "septembre", "octobre", "novembre", "décembre"},
+	NL: {"januari", "februari", "maart", "april", "mei", "juni", "juli", "augustus", "september", "oktober", "november", "december"},
+}
+
+// Day writes a date: 28 November 2026, 1er mars 2026. A zero time is a dash.
+func Day(l Lang, at time.Time) string {
+	if at.IsZero() {
+		return "–"
+	}
+	day := fmt.Sprint(at.Day())
+	if l == FR && at.Day() == 1 {
+		day = "1er"
+	}
+	return fmt.Sprintf("%s %s %d", day, months[l][at.Month()-1], at.Year())
+}
+
+// Hour writes a date with its time of day.
+func Hour(l Lang, at time.Time) string {
+	if at.IsZero() {
+		return "–"
+	}
+	form := "15:04"
+	if l == FR {
+		form = "15 h 04"
+	}
+	return Day(l, at) + ", " + at.Format(form)
+}

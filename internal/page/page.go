@@ -1,0 +1,133 @@
+// Package page renders the house's web pages on the server, in French, Dutch
+// and English, for phones first.
+//
+// What it promises: a string cannot be written without its three languages (T
+// takes three), and New fails when a template asks for a string that is not
+// there, so that the tests of a room that has pages fail with it. Pages ask
+// nobody else for anything: styles and scripts are served from here, under
+// names that change with their content. A page is rendered whole before its
+// first byte is sent; a template that fails costs a 500 and no half page.
+// A Set is safe for concurrent use.
+package page
+
+import (
+	"bytes"
+	"fmt"
+	"html/template"
+	"io/fs"
+	"net/http"
+	"path"
+	"strings"
+	"time"
+)
+
+// A Set is the pages of one room. Each template file is a page that defines
+// "main"; it is set into the layout.
+type Set struct {
+	pages map[string]map[Lang]*template.Template
+	words Words
+}
+
+// A View is what the layout and the page are filled with.
+type View struct {
+	Lang  Lang
+	Title string // a word's key
+	Coop  string // the cooperative's name
+	User  string // who is signed in, or empty
+	Nav   []Link
+	Here  string // path of the page, to mark it in Nav and to come back from a change of language
+	Done  string // a word's key: what just happened
+	Wrong error  // what went wrong; a Problem is shown in the reader's words
+	Data  any    // the page's own
+}
+
+// A Link is one entry of the navigation; Word is a word's key.
+type Link struct{ Path, Word string }
+
+// A Problem is an error for the reader of a page: a word's key, with what
+// stands in its text.
+type Problem struct {
+	Word string
+	Args []any
+	Err  error // for the log; may be nil
+}
+
+func (p Problem) Error() string {
+	if p.Err != nil {
+		return p.Word + ": " + p.Err.Error()
+	}
+	return p.Word
+}
+
+func (p Problem) Unwrap() error { return p.Err }
+
+// New reads every *.html file of the folder and checks it against the words,
+// which are added to the common ones of this package.
+func New(pages fs.FS, words Words) (*Set, error) {
+	s := &Set{pages: map[string]map[Lang]*template.Template{}, words: words.with(common)}
+	if err := s.words.check(); err != nil {
+		return nil, err
+	}
+	names, err := fs.Glob(pages, "*.html")
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range names {
+		byLang := map[Lang]*template.Template{}
+		for _, lang := range Languages {
+			t := template.New("layout.html").Funcs(s.funcs(lang)).Option("missingkey=error")
+			if t, err = t.ParseFS(layout, "layout.html"); err == nil {
+				t, err = t.ParseFS(pages, name)
+			}
+			if err != nil {
+				return nil, fmt.Errorf("page %s: %w", name, err)
+			}
+			byLang[lang] = t
+		}
+		if err := s.words.checkTemplate(byLang[EN]); err != nil {
+			return nil, fmt.Errorf("page %s: %w", name, err)
+		}
+		s.pages[strings.TrimSuffix(path.Base(name), ".html")] = byLang
+	}
+	return s, nil
+}
+
+func (s *Set) funcs(lang Lang) template.FuncMap {
+	return template.FuncMap{
+		"t":      func(key string, args ...any) string { return s.words.Say(lang, key, args...) },
+		"markup": func(key string, args ...any) template.HTML { return s.words.markup(lang, key, args...) },
+		"wrong":  func(err error) string { return s.words.Problem(lang, err) },
+		"bytes":  func(n int64) string { return Bytes(lang, n) },
+		"day":    func(at time.Time) string { return Day(lang, at) },
+		"hour":   func(at time.Time) string { return Hour(lang, at) },
+		"asset":  Asset,
+		"langs":  func() []Lang { return Languages },
+	}
+}
+
+// Words returns the set's words, for mails and other texts beside the pages.
+func (s *Set) Words() Words { return s.words }
+
+// Render writes a page. Pages are never stored by caches: they show a person's
+// own things.
+func (s *Set) Render(w http.ResponseWriter, status int, name string, v View) error {
+	byLang, ok := s.pages[name]
+	if !ok {
+		return fmt.Errorf("no page is called %s", name)
+	}
+	if byLang[v.Lang] == nil {
+		v.Lang = EN
+	}
+	var b bytes.Buffer
+	if err := byLang[v.Lang].Execute(&b, v); err != nil {
+		return fmt.Errorf("page %s: %w", name, err)
+	}
+	h := w.Header()
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Content-Language", string(v.Lang))
+	h.Set("Cache-Control", "no-store")
+	h.Set("Vary", "Accept-Language, Cookie")
+	w.WriteHeader(status)
+	_, _ = w.Write(b.Bytes()) // the reader went away: nobody is left to tell
+	return nil
+}
