@@ -36,8 +36,8 @@
 //	11 owner(4) collection(4) item(4)
 //	                            nothing: the owner has properties on the object
 //
-// Prefixes from 20 on belong to the rooms above: 'a'-'h' accounts, 'm'-'p'
-// mailbox, 'Q' and 'R' the queue.
+// Prefixes from 20 on belong to the rooms above: 'a'-'h', 'A' and 'B' accounts,
+// 'm'-'p' mailbox, 'K' and 'L' locks, 'Q' and 'R' the queue.
 package storage
 
 import "errors"

@@ -200,6 +200,12 @@ func TestWatchersHearAfterTheCommit(t *testing.T) {
 	default:
 		t.Error("no nudge when Update had returned")
 	}
+	house := make(chan struct{}, 1)
+	defer db.Watch(House, Nudge(house))()
+	must(t, db, func(tx *Tx) error { tx.Touch(House); return nil })
+	if len(house) != 1 || len(ch) != 0 {
+		t.Error("a change to the house was told to others, or not at all")
+	}
 	stop()
 	_ = db.Update(func(tx *Tx) error { tx.Bump(a); return errors.New("no") })
 	must(t, db, func(tx *Tx) error { tx.Bump(a); return nil })

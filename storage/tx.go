@@ -19,6 +19,7 @@ type Tx struct {
 	modseqs     map[AccountID]ModSeq
 	collections map[CollectionID]*Collection
 	logs        map[CollectionID]*logRow
+	nudged      []AccountID // beside those with a ModSeq
 	err         error
 }
 
@@ -196,7 +197,9 @@ func (tx *Tx) Bump(a AccountID) ModSeq {
 	return m + 1
 }
 
-func (tx *Tx) touched() []AccountID { return slices.Collect(maps.Keys(tx.modseqs)) }
+func (tx *Tx) touched() []AccountID {
+	return slices.AppendSeq(slices.Clone(tx.nudged), maps.Keys(tx.modseqs))
+}
 
 // flush writes the headers and log rows that the transaction gathered.
 func (tx *Tx) flush() error {

@@ -1,6 +1,22 @@
 package storage
 
-import "sync"
+import (
+	"slices"
+	"sync"
+)
+
+// House stands for the cooperative as a whole where an account is asked for: a
+// room calls Touch(House) for a change that concerns everybody, and Watch(House)
+// hears of it.
+const House AccountID = 0
+
+// Touch has the watchers of an account nudged after the commit, without a
+// change to the account.
+func (tx *Tx) Touch(a AccountID) {
+	if tx.writable() && !slices.Contains(tx.nudged, a) {
+		tx.nudged = append(tx.nudged, a)
+	}
+}
 
 // nudges are the watchers of accounts.
 type nudges struct {

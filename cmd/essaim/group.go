@@ -10,10 +10,11 @@ import (
 )
 
 type groupCmd struct {
-	Add   groupAdd   `cmd:"" help:"Make a group with a mailbox of its own."`
-	Join  groupJoin  `cmd:"" help:"Put an address into a group."`
-	Leave groupLeave `cmd:"" help:"Take an address out of a group."`
-	List  groupList  `cmd:"" help:"List who is in a group."`
+	Add    groupAdd    `cmd:"" help:"Make a group with a mailbox of its own."`
+	Join   groupJoin   `cmd:"" help:"Put an address into a group."`
+	Leave  groupLeave  `cmd:"" help:"Take an address out of a group."`
+	List   groupList   `cmd:"" help:"List the groups, or who is in one."`
+	Rename groupRename `cmd:"" help:"Change the name that people see."`
 }
 
 type groupAdd struct {
@@ -60,15 +61,45 @@ func (c *groupLeave) Run(e *env) error {
 }
 
 type groupList struct {
-	Group string `arg:"" help:"The group's address."`
+	Group string `arg:"" optional:"" help:"The group's address."`
 }
 
 func (c *groupList) Run(e *env) error {
+	if c.Group == "" {
+		return e.onStore(view("groups", listGroups))
+	}
 	return e.onStore(view("group "+c.Group, func(tx *storage.Tx, out io.Writer) error {
 		g, err := accounts.Lookup(tx, c.Group)
+		if err != nil {
+			return err
+		}
 		for _, m := range accounts.Members(tx, g.ID) {
 			fmt.Fprintln(out, m)
 		}
-		return err
+		return nil
+	}))
+}
+
+func listGroups(tx *storage.Tx, out io.Writer) error {
+	return accounts.List(tx, func(a accounts.Account) bool {
+		if a.Group {
+			fmt.Fprintf(out, "%s\t%s\t%d members\n", a.Address, a.Name, len(accounts.Members(tx, a.ID)))
+		}
+		return true
+	})
+}
+
+type groupRename struct {
+	Group string `arg:"" help:"The group's address."`
+	Name  string `arg:"" help:"Its new name."`
+}
+
+func (c *groupRename) Run(e *env) error {
+	return e.onStore(update("group "+c.Group, func(tx *storage.Tx, _ time.Time) error {
+		g, err := accounts.Lookup(tx, c.Group)
+		if err != nil {
+			return err
+		}
+		return accounts.Rename(tx, g.ID, c.Name)
 	}))
 }

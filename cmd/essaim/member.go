@@ -75,7 +75,7 @@ func facts(a accounts.Account) string {
 	for _, f := range []struct {
 		is   bool
 		word string
-	}{{a.Group, "group"}, {a.Cooperator, "cooperator"}, {a.Subscriber, "subscriber"}, {a.Admin, "admin"}, {a.Suspended, "suspended"}} {
+	}{{a.Group, "group"}, {a.Cooperator, "cooperator"}, {a.Subscriber, "subscriber"}, {a.Admin, "admin"}, {a.Suspended, "suspended"}, {a.Hidden, "hidden"}} {
 		if f.is {
 			s += " " + f.word
 		}
@@ -91,6 +91,7 @@ type memberSet struct {
 	Subscriber *bool   `negatable:"" help:"Pays for the service."`
 	Admin      *bool   `negatable:"" help:"May administer the cooperative."`
 	Suspended  *bool   `negatable:"" help:"Receives and reads, cannot send."`
+	Hidden     *bool   `negatable:"" help:"Not shown to other members in the directory."`
 	Quota      *int64  `help:"Bytes of the household; 0 is no limit." placeholder:"BYTES"`
 }
 
@@ -106,6 +107,7 @@ func (c *memberSet) Run(e *env) error {
 		change(&a.Subscriber, c.Subscriber)
 		change(&a.Admin, c.Admin)
 		change(&a.Suspended, c.Suspended)
+		change(&a.Hidden, c.Hidden)
 		if c.Quota != nil {
 			tx.SetQuota(a.Household, *c.Quota)
 		}
@@ -122,13 +124,18 @@ func change[T any](field, to *T) {
 type memberPassword struct {
 	Address string `arg:"" help:"The member's address."`
 	Device  string `help:"Make one for a device of this name." placeholder:"NAME"`
+	Scope   string `help:"What it is good for: all, or some of mail, files, calendar and contacts." default:"all" placeholder:"SERVICE,…"`
 	Revoke  uint32 `help:"Revoke the one with this number." placeholder:"N"`
 }
 
 func (c *memberPassword) Run(e *env) error {
 	return e.onStore(func(_ context.Context, a *App, out io.Writer) error {
 		now, text := time.Now(), ""
-		err := a.db.Update(func(tx *storage.Tx) error {
+		scope, err := accounts.ParseScope(c.Scope)
+		if err != nil {
+			return err
+		}
+		err = a.db.Update(func(tx *storage.Tx) error {
 			m, err := accounts.Lookup(tx, c.Address)
 			switch {
 			case err != nil:
@@ -136,13 +143,13 @@ func (c *memberPassword) Run(e *env) error {
 			case c.Revoke != 0:
 				return accounts.Revoke(tx, m.ID, c.Revoke)
 			case c.Device != "":
-				plain, id, err := accounts.NewAppPassword(tx, m.ID, c.Device, accounts.ScopeAll, now)
+				plain, id, err := accounts.NewAppPassword(tx, m.ID, c.Device, scope, now)
 				text = fmt.Sprintf("%d\t%s\t%s\nIt is shown only now.\n", id, c.Device, plain)
 				return err
 			}
 			text = ""
 			for _, p := range accounts.AppPasswords(tx, m.ID) {
-				text += fmt.Sprintf("%d\t%s\tmade %s\tused %s\n", p.ID, p.Device, p.Created.Format(time.DateOnly), p.Used.Format(time.DateTime))
+				text += fmt.Sprintf("%d\t%s\t%s\tmade %s\tused %s\n", p.ID, p.Device, p.Scope, p.Created.Format(time.DateOnly), p.Used.Format(time.DateTime))
 			}
 			return nil
 		})

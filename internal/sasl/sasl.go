@@ -29,6 +29,7 @@ type Login struct {
 	Account     uint32
 	Address     string // primary address
 	AppPassword uint32 // which one was used
+	Scope       uint32 // what it is good for, in the bits of who keeps it
 }
 
 // Credentials are what SCRAM needs of a name: several keys, one for each of

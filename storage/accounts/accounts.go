@@ -14,8 +14,10 @@
 //	'd' domain                  Domain
 //	'e' account(4) password(4)  AppPassword
 //	'f' account(4)              mainPassword
-//	'g' group(4) address        nothing: who gets what is sent to a group
+//	'g' group(4) address        nothing: somebody elsewhere who is in a group
 //	'h' name                    a secret of the store, random bytes
+//	'A' group(4) account(4)     nothing: an account that is in a group
+//	'B' account(4) group(4)     nothing: the groups an account is in
 //
 // Addresses are kept in lower case and NFC, domains as A-labels (RFC 5890).
 package accounts
@@ -45,7 +47,8 @@ type Account struct {
 	Subscriber bool `json:",omitempty"` // pays for the service
 	Admin      bool `json:",omitempty"`
 	Suspended  bool `json:",omitempty"` // receives and reads, cannot send
-	Group      bool `json:",omitempty"` // has no password: its mailbox is shared
+	Group      bool `json:",omitempty"` // has no password: what it has is shared
+	Hidden     bool `json:",omitempty"` // not shown to other members in the directory
 	Forward    bool `json:",omitempty"` // a group that also sends to its members
 	Created    time.Time
 	Salt       []byte // of the SCRAM keys of its app passwords
@@ -137,6 +140,7 @@ func SetDomain(tx *storage.Tx, d Domain) error {
 	if d.AliasOf != "" && !LocalDomain(tx, d.AliasOf) {
 		return fmt.Errorf("domain %s: %w", d.AliasOf, storage.ErrNotFound)
 	}
+	tx.Touch(storage.House)
 	return put(tx, append([]byte{'d'}, d.Name...), d)
 }
 
@@ -157,6 +161,7 @@ func RemoveDomain(tx *storage.Tx, name string) error {
 	if used {
 		return fmt.Errorf("domain %s has addresses: %w", name, storage.ErrConflict)
 	}
+	tx.Touch(storage.House)
 	tx.Delete(append([]byte{'d'}, name...))
 	return nil
 }
@@ -204,7 +209,10 @@ func Create(tx *storage.Tx, n NewAccount, now time.Time) (Account, error) {
 }
 
 // Save writes an account's facts.
-func Save(tx *storage.Tx, a Account) error { return put(tx, key('a', a.ID, ""), a) }
+func Save(tx *storage.Tx, a Account) error {
+	tx.Touch(storage.House)
+	return put(tx, key('a', a.ID, ""), a)
+}
 
 // Get returns an account.
 func Get(tx *storage.Tx, id storage.AccountID) (a Account, err error) {
@@ -255,6 +263,7 @@ func AddAddress(tx *storage.Tx, address string, a storage.AccountID) error {
 	}
 	tx.Put(append([]byte{'b'}, address...), binary.BigEndian.AppendUint32(nil, uint32(a)))
 	tx.Put(key('c', a, address), []byte{})
+	tx.Touch(storage.House)
 	return nil
 }
 
@@ -269,6 +278,7 @@ func RemoveAddress(tx *storage.Tx, address string) error {
 	}
 	tx.Delete(append([]byte{'b'}, address...))
 	tx.Delete(key('c', a.ID, address))
+	tx.Touch(storage.House)
 	return nil
 }
 
@@ -278,7 +288,8 @@ func Addresses(tx *storage.Tx, a storage.AccountID) (out []string) {
 	return out
 }
 
-// Delete removes an account that has no collections any more.
+// Delete removes an account that has no collections any more, and takes it out
+// of its groups; of a group, its members lose what they had by it.
 func Delete(tx *storage.Tx, id storage.AccountID) error {
 	a, err := Get(tx, id)
 	if err != nil {
@@ -290,6 +301,8 @@ func Delete(tx *storage.Tx, id storage.AccountID) error {
 	for _, addr := range Addresses(tx, id) {
 		tx.Delete(append([]byte{'b'}, addr...))
 	}
+	dropMemberships(tx, id)
+	tx.Touch(storage.House)
 	for _, prefix := range []byte{'a', 'c', 'e', 'f', 'g'} {
 		var keys [][]byte
 		tx.ScanPrefix(key(prefix, a.ID, ""), func(rest, _ []byte) bool {

@@ -25,6 +25,7 @@ func Check(tx *storage.Tx, r *storage.Report) {
 		}
 		return true
 	})
+	checkGroups(tx, r)
 	tx.ScanPrefix([]byte{'b'}, func(addr, v []byte) bool {
 		if len(v) != 4 || tx.Get(key('c', storage.AccountID(binary.BigEndian.Uint32(v)), string(addr))) == nil {
 			r.Problem("address %s leads to no account that has it", addr)
@@ -37,4 +38,23 @@ func Check(tx *storage.Tx, r *storage.Report) {
 		}
 		return true
 	})
+}
+
+// checkGroups: every membership is of an account in a group, and told by both
+// rows.
+func checkGroups(tx *storage.Tx, r *storage.Report) {
+	for prefix, back := range map[byte]func(x, y storage.AccountID) []byte{'A': rev(groupsKey), 'B': rev(memberKey)} {
+		tx.ScanPrefix([]byte{prefix}, func(rest, _ []byte) bool {
+			x, y := storage.AccountID(binary.BigEndian.Uint32(rest)), storage.AccountID(binary.BigEndian.Uint32(rest[4:]))
+			if tx.Get(back(x, y)) == nil || tx.Household(x) == 0 || tx.Household(y) == 0 {
+				r.Problem("membership %c of accounts %d and %d is half there", prefix, x, y)
+			}
+			return true
+		})
+	}
+}
+
+// rev exchanges the arguments of a key.
+func rev(f func(x, y storage.AccountID) []byte) func(x, y storage.AccountID) []byte {
+	return func(x, y storage.AccountID) []byte { return f(y, x) }
 }

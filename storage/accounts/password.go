@@ -23,17 +23,6 @@ import (
 	"golang.org/x/crypto/argon2"
 )
 
-// A Scope is what an app password is good for.
-type Scope uint8
-
-const (
-	ScopeSMTP Scope = 1 << iota
-	ScopeIMAP
-	ScopeDAV
-
-	ScopeAll = ScopeSMTP | ScopeIMAP | ScopeDAV
-)
-
 // An AppPassword is one device's. It is random, so a fast keyed hash protects
 // it; the main password never goes to a mail program.
 type AppPassword struct {
@@ -97,6 +86,9 @@ func SetAppPassword(tx *storage.Tx, a storage.AccountID, device string, scope Sc
 	if acct.Group {
 		return 0, fmt.Errorf("a group has no password: %w", storage.ErrInvalid)
 	}
+	if !scope.Valid() {
+		return 0, fmt.Errorf("scope %#x: %w", uint8(scope), storage.ErrInvalid)
+	}
 	pepper, err := secret(tx, "app passwords")
 	if err != nil {
 		return 0, err
@@ -105,6 +97,7 @@ func SetAppPassword(tx *storage.Tx, a storage.AccountID, device string, scope Sc
 	if err != nil {
 		return 0, err
 	}
+	tx.Touch(storage.House)
 	id := uint32(tx.NextID(fmt.Sprintf("password %d", a)))
 	p := AppPassword{Device: device, Scope: scope, Hash: keyed(pepper, plain), Stored: sk.StoredKey[:], Server: sk.ServerKey[:], Created: now}
 	return id, put(tx, passwordKey(a, id), p)
@@ -133,6 +126,7 @@ func Revoke(tx *storage.Tx, a storage.AccountID, id uint32) error {
 	if tx.Get(k) == nil {
 		return fmt.Errorf("app password %d: %w", id, storage.ErrNotFound)
 	}
+	tx.Touch(storage.House)
 	tx.Delete(k)
 	return nil
 }
@@ -140,6 +134,7 @@ func Revoke(tx *storage.Tx, a storage.AccountID, id uint32) error {
 // A Service authenticates. Safe for concurrent use.
 type Service struct {
 	db  *storage.DB
+	dir *Directory
 	log *slog.Logger
 
 	mu   sync.Mutex
@@ -149,8 +144,11 @@ type Service struct {
 
 // NewService makes the service of a store.
 func NewService(db *storage.DB, log *slog.Logger) *Service {
-	return &Service{db: db, log: log, used: map[string]time.Time{}, slow: newGate(max(1, runtime.NumCPU()/2), 32, 3*time.Second)}
+	return &Service{db: db, dir: NewDirectory(db), log: log, used: map[string]time.Time{}, slow: newGate(max(1, runtime.NumCPU()/2), 32, 3*time.Second)}
 }
+
+// Directory is who there is.
+func (s *Service) Directory() *Directory { return s.dir }
 
 // For returns what a protocol authenticates with: app passwords of that scope.
 func (s *Service) For(scope Scope) sasl.Authenticator { return scoped{s, scope} }
@@ -161,67 +159,57 @@ type scoped struct {
 }
 
 // Password is sasl.Authenticator.
-func (s scoped) Password(name, password string) (login sasl.Login, err error) {
-	err = s.db.View(func(tx *storage.Tx) error {
-		a, known := s.account(tx, name)
-		hash := keyed(tx.Get([]byte("happ passwords")), password)
-		var fit *AppPassword
-		for _, p := range a {
-			if subtle.ConstantTimeCompare(p.Hash, hash) == 1 {
-				fit = &p
-			}
+func (s scoped) Password(name, password string) (sasl.Login, error) {
+	e := s.dir.name(name)
+	if e.err != nil && !unknown(e.err) {
+		return sasl.Login{}, e.err
+	}
+	hash := keyed(e.pepper, password)
+	var fit *AppPassword
+	for _, p := range e.passwords {
+		if subtle.ConstantTimeCompare(p.Hash, hash) == 1 && p.Scope&s.scope != 0 {
+			fit = &p
 		}
-		if fit == nil {
-			return sasl.ErrCredentials
-		}
-		login = known
-		login.AppPassword = fit.ID
-		s.noteUse(known, *fit)
-		return nil
-	})
-	return login, err
+	}
+	if fit == nil || e.Group {
+		return sasl.Login{}, sasl.ErrCredentials
+	}
+	login := e.login()
+	login.AppPassword, login.Scope = fit.ID, uint32(fit.Scope)
+	s.noteUse(login, *fit)
+	return login, nil
 }
 
-// account returns the app passwords in scope of the account with an address.
-func (s scoped) account(tx *storage.Tx, name string) ([]AppPassword, sasl.Login) {
-	a, err := Lookup(tx, name)
-	if err != nil || a.Group {
-		return nil, sasl.Login{}
-	}
-	var out []AppPassword
-	for _, p := range AppPasswords(tx, a.ID) {
-		if p.Scope&s.scope != 0 {
-			out = append(out, p)
-		}
-	}
-	return out, sasl.Login{Account: uint32(a.ID), Address: a.Address}
+func unknown(err error) bool {
+	return errors.Is(err, storage.ErrNotFound) || errors.Is(err, storage.ErrInvalid)
+}
+
+func (e *entry) login() sasl.Login {
+	return sasl.Login{Account: uint32(e.ID), Address: e.Address}
 }
 
 // SCRAM is sasl.Authenticator. A name nobody has gets a salt that is its own
 // and stays.
-func (s scoped) SCRAM(name string) (c sasl.Credentials, err error) {
-	c.Iterations = sasl.Iterations
-	err = s.db.View(func(tx *storage.Tx) error {
-		c.Salt = keyed(tx.Get([]byte("happ passwords")), "salt "+strings.ToLower(name))[:16]
-		a, err := Lookup(tx, name)
-		if errors.Is(err, storage.ErrNotFound) || errors.Is(err, storage.ErrInvalid) || err == nil && a.Group {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		c.Salt = append([]byte(nil), a.Salt...)
-		list, login := s.account(tx, name)
-		c.Login = login
-		for _, p := range list {
+func (s scoped) SCRAM(name string) (sasl.Credentials, error) {
+	c := sasl.Credentials{Iterations: sasl.Iterations}
+	e := s.dir.name(name)
+	c.Salt = keyed(e.pepper, "salt "+strings.ToLower(name))[:16]
+	switch {
+	case unknown(e.err) || e.Group:
+		return c, nil
+	case e.err != nil:
+		return sasl.Credentials{}, e.err
+	}
+	c.Salt, c.Login = e.Salt, e.login()
+	for _, p := range e.passwords {
+		if p.Scope&s.scope != 0 {
 			k := sasl.Key{AppPassword: p.ID}
 			copy(k.StoredKey[:], p.Stored)
 			copy(k.ServerKey[:], p.Server)
 			c.Keys = append(c.Keys, k)
 		}
-		return nil
-	})
-	return c, err
+	}
+	return c, nil
 }
 
 // noteUse remembers when a password was last used, to the hour, without making

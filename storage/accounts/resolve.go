@@ -52,8 +52,6 @@ func find(tx *storage.Tx, address string) (storage.AccountID, bool) {
 	return 0, false
 }
 
-const maxNesting = 5 // groups in groups
-
 func (d *Destination) add(tx *storage.Tx, id storage.AccountID, depth int) error {
 	if slices.Contains(d.Accounts, id) {
 		return nil
@@ -66,12 +64,13 @@ func (d *Destination) add(tx *storage.Tx, id storage.AccountID, depth int) error
 	if !a.Group || !a.Forward || depth >= maxNesting {
 		return nil
 	}
-	for _, m := range Members(tx, id) {
-		if inner, ok := find(tx, m); ok {
-			if err := d.add(tx, inner, depth+1); err != nil {
-				return err
-			}
-		} else if _, domain, _ := strings.Cut(m, "@"); !LocalDomain(tx, domain) && !slices.Contains(d.External, m) {
+	for _, inner := range MemberAccounts(tx, id) {
+		if err := d.add(tx, inner, depth+1); err != nil {
+			return err
+		}
+	}
+	for _, m := range outside(tx, id) {
+		if !slices.Contains(d.External, m) {
 			d.External = append(d.External, m)
 		}
 	}
@@ -87,76 +86,12 @@ func MaySendAs(tx *storage.Tx, a storage.AccountID, address string) bool {
 	}
 	local, domain, _ := strings.Cut(address, "@")
 	base, _, _ := strings.Cut(local, "+")
+	ids := Identities(tx, a)
 	for _, c := range []string{address, base + "@" + domain} {
 		v := tx.Get(append([]byte{'b'}, c...))
-		if len(v) != 4 {
-			continue
-		}
-		id := storage.AccountID(binary.BigEndian.Uint32(v))
-		if id == a {
-			return true
-		}
-		if g, err := Get(tx, id); err == nil && g.Group && isMember(tx, id, a) {
+		if len(v) == 4 && slices.Contains(ids, storage.AccountID(binary.BigEndian.Uint32(v))) {
 			return true
 		}
 	}
 	return false
-}
-
-func isMember(tx *storage.Tx, group, a storage.AccountID) bool {
-	for _, m := range Members(tx, group) {
-		if id, ok := find(tx, m); ok && id == a {
-			return true
-		}
-	}
-	return false
-}
-
-// AddMember puts an address into a group. A member of ours gets rights on the
-// group's collections.
-func AddMember(tx *storage.Tx, group storage.AccountID, address string) error {
-	address, err := Normalize(address)
-	if err != nil {
-		return err
-	}
-	g, err := Get(tx, group)
-	if err != nil || !g.Group {
-		return fmt.Errorf("account %d is no group: %w", group, storage.ErrInvalid)
-	}
-	tx.Put(key('g', group, address), []byte{})
-	return share(tx, group, address, storage.GroupRights)
-}
-
-// RemoveMember takes an address out of a group.
-func RemoveMember(tx *storage.Tx, group storage.AccountID, address string) error {
-	address, err := Normalize(address)
-	if err != nil {
-		return err
-	}
-	if tx.Get(key('g', group, address)) == nil {
-		return fmt.Errorf("%s in the group: %w", address, storage.ErrNotFound)
-	}
-	tx.Delete(key('g', group, address))
-	return share(tx, group, address, 0)
-}
-
-func share(tx *storage.Tx, group storage.AccountID, address string, rights storage.Rights) error {
-	id, ok := find(tx, address)
-	if !ok {
-		return nil // somebody elsewhere
-	}
-	for _, k := range []storage.Kind{storage.KindMailbox, storage.KindFolder, storage.KindCalendar, storage.KindAddressBook} {
-		for _, c := range tx.Collections(group, k) {
-			if err := tx.SetACL(c.ID.Object(), id, rights); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// Members returns the addresses in a group, in order.
-func Members(tx *storage.Tx, group storage.AccountID) (out []string) {
-	tx.ScanPrefix(key('g', group, ""), func(rest, _ []byte) bool { out = append(out, string(rest)); return true })
-	return out
 }
