@@ -30,6 +30,9 @@ var rules = []rule{
 	{"storage/mailbox", []string{"storage", "storage/blob"}, "a store sees only the floor, so that one transaction can hold any of them"},
 	{"smtp", []string{"storage", "smtp"}, "a door does not look into another door; what mail means is mailflow's"},
 	{"imap", []string{"storage", "storage/blob", "storage/accounts", "storage/mailbox", "imap"}, "a door does not look into another door"},
+	{"dav", []string{"storage", "storage/blob", "storage/accounts", "storage/locks", "dav/davxml"}, "the engine knows resources, not what their content means"},
+	{"dav/davtest", []string{"storage", "storage/blob", "storage/accounts", "storage/locks", "dav", "dav/davxml"}, "what trees are tested with stands on the engine"},
+	{"dav/davxml", nil, "a codec is pure: bytes in, values out"},
 	{"mailflow", []string{"storage", "storage/blob", "storage/accounts", "storage/mailbox", "smtp", "smtp/smtpclient", "mailflow"}, "the corridor between the mail doors and the stores"},
 	{"cmd", []string{""}, "the stairwell knows every room"},
 }

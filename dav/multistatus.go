@@ -1,0 +1,331 @@
+package dav
+
+import (
+	"errors"
+	"net/http"
+	"strconv"
+
+	"essaim.coop/essaim/dav/davxml"
+	"essaim.coop/essaim/storage"
+)
+
+const (
+	pageBytes = 64 << 10 // of XML that is gathered before it is sent
+	pageLate  = 64       // bodies that are read for one page
+)
+
+// A Multistatus is a 207 on its way (RFC 4918 §13). It is filled in
+// transactions and sent between them, a bounded page at a time:
+//
+//	for more := true; more && err == nil; {
+//		err = x.View(func(s *Scope) error {
+//			for more && !m.Full() { … m.Resource(s, href, r) … }
+//		})
+//		if err == nil { err = m.Flush() }
+//	}
+//	return m.Finish(err)
+type Multistatus struct {
+	x       *Exchange
+	want    *Want
+	w       davxml.Writer // the page
+	out     davxml.Writer // the page with what was late
+	entries []entry       // those of the page that are not complete
+	missing []*planned
+	denied  []*planned
+	started bool
+	count   int
+	trailer func(w *davxml.Writer)
+}
+
+// An entry is a response in the page that waits for something outside the
+// transaction. Offsets are into the page.
+type entry struct {
+	start, tail, end int // tail is where more propstats can go
+	r                Resource
+	keep             func(*storage.DB) (bool, error)
+	late             []lateValue
+}
+
+type lateValue struct {
+	at int
+	p  *planned
+}
+
+// Multistatus begins an answer. Nothing is sent before the first page is full.
+func (x *Exchange) Multistatus(want *Want) *Multistatus {
+	m := &Multistatus{x: x, want: want}
+	m.w.Root(davxml.DAV("multistatus"), want.spaces()...)
+	m.out.Declare(append(want.spaces(), davxml.NS)...)
+	return m
+}
+
+// Full reports that the page is: end the transaction and Flush.
+func (m *Multistatus) Full() bool { return m.w.Len() >= pageBytes || len(m.entries) >= pageLate }
+
+// Count returns how many responses there are, those to be dropped included
+// until Flush.
+func (m *Multistatus) Count() int { return m.count }
+
+// Resource writes a response with the properties wanted.
+func (m *Multistatus) Resource(s *Scope, href string, r Resource) { m.ResourceIf(s, href, r, nil) }
+
+// ResourceIf is Resource for one that is dropped again unless keep, which is
+// called outside the transaction and may read bodies.
+func (m *Multistatus) ResourceIf(s *Scope, href string, r Resource, keep func(*storage.DB) (bool, error)) {
+	e := entry{start: m.w.Len(), r: r, keep: keep}
+	m.count++
+	m.w.Raw("<D:response>")
+	m.w.Href(href)
+	m.propstats(s, &e)
+	e.tail = m.w.Len()
+	m.w.Raw("</D:response>")
+	e.end = m.w.Len()
+	if keep != nil || len(e.late) > 0 {
+		m.entries = append(m.entries, e)
+	}
+}
+
+// Status writes a response that is only a status, with the condition that was
+// violated if it has a name.
+func (m *Multistatus) Status(href string, e *StatusError) {
+	m.count++
+	m.w.Raw("<D:response>")
+	m.w.Href(href)
+	m.status(e.Status)
+	writeCondition(&m.w, e, davxml.DAV("error"))
+	m.w.Raw("</D:response>")
+}
+
+// Trailer has fn write what follows the responses.
+func (m *Multistatus) Trailer(fn func(w *davxml.Writer)) { m.trailer = fn }
+
+func (m *Multistatus) status(code int) { writeStatus(&m.w, code) }
+
+func writeStatus(w *davxml.Writer, code int) {
+	switch code {
+	case http.StatusOK:
+		w.Raw("<D:status>HTTP/1.1 200 OK</D:status>")
+	case http.StatusNotFound:
+		w.Raw("<D:status>HTTP/1.1 404 Not Found</D:status>")
+	default:
+		w.Raw("<D:status>HTTP/1.1 ")
+		w.Raw(strconv.Itoa(code))
+		w.Raw(" ")
+		w.Raw(http.StatusText(code))
+		w.Raw("</D:status>")
+	}
+}
+
+// propstats writes the values there are, and the names of the others.
+func (m *Multistatus) propstats(s *Scope, e *entry) {
+	p := m.want.plan(e.r.Kind(), &m.w)
+	allowed := e.r.Allowed(s)
+	m.missing, m.denied = m.missing[:0], m.denied[:0]
+	begin := m.w.Len()
+	m.w.Raw("<D:propstat><D:prop>")
+	first := m.w.Len()
+	if m.want.names {
+		m.names(s, p, e.r)
+	} else {
+		for i := range p.items {
+			m.value(s, e, &p.items[i], allowed)
+		}
+		if p.dead {
+			m.dead(s, e.r, allowed, false)
+		}
+	}
+	quiet := m.want.minimal || m.want.all || m.want.names
+	if m.w.Len() == first && len(e.late) == 0 && (len(m.missing) > 0 && !quiet || len(m.denied) > 0) {
+		m.w.Truncate(begin)
+	} else {
+		m.w.Raw("</D:prop><D:status>HTTP/1.1 200 OK</D:status></D:propstat>")
+	}
+	if !quiet {
+		writeNames(&m.w, m.missing, http.StatusNotFound)
+	}
+	writeNames(&m.w, m.denied, http.StatusForbidden)
+}
+
+// value writes one property, or notes why not.
+func (m *Multistatus) value(s *Scope, e *entry, p *planned, allowed Privileges) {
+	if !allowed.Has(p.needs) {
+		if !m.want.all {
+			m.denied = append(m.denied, p)
+		}
+		return
+	}
+	switch {
+	case p.prop != nil && p.prop.Late != nil:
+		e.late = append(e.late, lateValue{m.w.Len(), p})
+		return
+	case p.prop == nil || p.prop.Get == nil:
+		v := s.heldBy(e.r, p.prop != nil && p.prop.Personal, p.name.String())
+		if v == nil {
+			m.missing = append(m.missing, p)
+			return
+		}
+		m.w.RawBytes(v)
+		return
+	}
+	at := m.w.Len()
+	m.w.Raw(p.open)
+	inner := m.w.Len()
+	switch err := p.prop.Get(s, e.r, &m.w); {
+	case err == nil && m.w.Len() == inner:
+		m.w.Truncate(at)
+		m.w.Raw(p.empty)
+	case err == nil:
+		m.w.Raw(p.close)
+	default:
+		m.w.Truncate(at)
+		if !errors.Is(err, storage.ErrNotFound) {
+			m.denied = append(m.denied, p)
+			return
+		}
+		m.missing = append(m.missing, p)
+	}
+}
+
+// names writes the names of the properties the resource has.
+func (m *Multistatus) names(s *Scope, p *plan, r Resource) {
+	var scratch davxml.Writer
+	for i := range p.items {
+		q := &p.items[i]
+		scratch.Reset()
+		switch {
+		case q.prop.Late != nil:
+		case q.prop.Get == nil:
+			if s.heldBy(r, q.prop.Personal, q.name.String()) == nil {
+				continue
+			}
+		case errors.Is(q.prop.Get(s, r, &scratch), storage.ErrNotFound):
+			continue
+		}
+		m.w.Raw(q.empty)
+	}
+	m.dead(s, r, PrivRead, true)
+}
+
+// dead writes the held properties that the registry does not know.
+func (m *Multistatus) dead(s *Scope, r Resource, allowed Privileges, names bool) {
+	h, ok := r.(Holder)
+	if !ok || !allowed.Has(PrivRead) || h.Object() == (storage.Object{}) {
+		return
+	}
+	s.Tx.Properties(h.Object(), 0, func(key string, v []byte) bool {
+		n, ok := parseKey(key)
+		switch {
+		case !ok || r.Kind().property(n) != nil:
+		case names:
+			m.w.Empty(n)
+		default:
+			m.w.RawBytes(v)
+		}
+		return true
+	})
+}
+
+// writeNames writes a propstat of names with one status.
+func writeNames(w *davxml.Writer, ps []*planned, code int) {
+	if len(ps) == 0 {
+		return
+	}
+	w.Raw("<D:propstat><D:prop>")
+	for _, p := range ps {
+		w.Raw(p.empty)
+	}
+	w.Raw("</D:prop>")
+	writeStatus(w, code)
+	w.Raw("</D:propstat>")
+}
+
+// Flush sends the page, if it is full. It must be called outside any
+// transaction, and always between two.
+func (m *Multistatus) Flush() error { return m.flush(false) }
+
+// complete returns the page with its late values in place.
+func (m *Multistatus) complete() ([]byte, error) {
+	if len(m.entries) == 0 {
+		return m.w.Bytes(), nil
+	}
+	m.out.Reset()
+	page, pos := m.w.Bytes(), 0
+	for i := range m.entries {
+		e := &m.entries[i]
+		m.out.RawBytes(page[pos:e.start])
+		pos = e.start
+		if e.keep != nil {
+			keep, err := e.keep(m.x.engine.DB)
+			if err != nil {
+				return nil, err
+			}
+			if !keep {
+				m.count--
+				pos = e.end
+				continue
+			}
+		}
+		var gone []*planned
+		for _, l := range e.late {
+			m.out.RawBytes(page[pos:l.at])
+			pos = l.at
+			at := m.out.Len()
+			m.out.Raw(l.p.open)
+			if err := l.p.prop.Late(m.x.engine.DB, e.r, &m.out); err != nil {
+				m.out.Truncate(at)
+				if !errors.Is(err, storage.ErrNotFound) {
+					return nil, err
+				}
+				gone = append(gone, l.p)
+				continue
+			}
+			m.out.Raw(l.p.close)
+		}
+		m.out.RawBytes(page[pos:e.tail])
+		pos = e.tail
+		writeNames(&m.out, gone, http.StatusNotFound)
+	}
+	m.out.RawBytes(page[pos:])
+	m.entries = m.entries[:0]
+	// What is complete becomes the page; the other buffer takes the next.
+	m.w, m.out = m.out, m.w
+	return m.w.Bytes(), nil
+}
+
+func (m *Multistatus) flush(final bool) error {
+	b, err := m.complete()
+	if err != nil || !final && len(b) < pageBytes {
+		return err
+	}
+	h := m.x.Answer.Header()
+	if !m.started {
+		m.started = true
+		h.Set("Content-Type", "application/xml; charset=utf-8")
+		if final {
+			h.Set("Content-Length", strconv.Itoa(len(b)))
+		}
+		m.x.Answer.WriteHeader(http.StatusMultiStatus)
+	}
+	err = m.x.write(b)
+	m.w.Reset()
+	return err
+}
+
+// Finish ends the answer. With an error before anything was sent, it returns
+// it to be answered instead; after that it cuts the connection, so that the
+// client does not take a part for the whole.
+func (m *Multistatus) Finish(err error) error {
+	if err == nil {
+		if _, err = m.complete(); err == nil {
+			if m.trailer != nil {
+				m.trailer(&m.w)
+			}
+			m.w.Raw("</D:multistatus>")
+			err = m.flush(true)
+		}
+	}
+	if err != nil && m.started {
+		m.x.cut(err)
+	}
+	return err
+}
