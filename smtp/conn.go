@@ -1,42 +1,59 @@
 package smtp
 
 import (
+	"bytes"
+	"context"
 	"crypto/tls"
+	"errors"
+	"io"
 	"net"
+	"os"
 	"sync"
+	"syscall"
 	"time"
 )
 
-// A listener wraps the connections it accepts.
-type listener struct {
-	net.Listener
-	srv *Server
+// A conn is a client's connection: the socket, TLS once there is some, what was
+// read and not yet used, and replies that wait. Replies go out together, when
+// the next read would wait (RFC 2920 §3.2). All but interrupt belong to one
+// goroutine.
+type conn struct {
+	raw     net.Conn
+	nc      net.Conn // raw, or TLS on it
+	lim     *Limits
+	ip      string // what the limits count
+	trusted bool
+
+	buf   []byte
+	r, w  int    // buf[r:w] is unread
+	small []byte // the buffer for commands, while buf is a large one
+	out   []byte
+
+	mu      sync.Mutex
+	stopped bool // a stop was asked for
+	busy    bool // a message is coming in, which a stop waits for
 }
 
-// Accept returns the next connection that there is room for. Running out of
-// descriptors is waited out by the caller (net.Error's Temporary).
-func (l *listener) Accept() (net.Conn, error) {
-	for {
-		nc, err := l.Listener.Accept()
-		if err != nil {
-			return nil, err
-		}
-		c := &conn{Conn: nc, srv: l.srv}
-		c.ip, c.trusted = address(nc.RemoteAddr())
-		c.trusted = c.trusted && l.srv.Limits.TrustLoopback
-		if !l.srv.enter(c) {
-			_ = nc.SetWriteDeadline(time.Now().Add(time.Second))
-			if !l.srv.ImplicitTLS {
-				_, _ = nc.Write([]byte("421 4.7.0 Too many connections, try again later\r\n"))
-			}
-			nc.Close()
-			continue
-		}
-		if l.srv.ImplicitTLS {
-			return tls.Server(c, l.srv.tls), nil
-		}
-		return c, nil
-	}
+const (
+	smallBuffer = 4 << 10  // for commands
+	largeBuffer = 32 << 10 // for messages, shared
+	outBuffer   = 4 << 10
+)
+
+var largeBuffers = sync.Pool{New: func() any { b := make([]byte, largeBuffer); return &b }}
+
+var (
+	errStopping = errors.New("smtp: stopping")
+	errLong     = errors.New("smtp: line too long")
+	errEnding   = errors.New("smtp: a line ended in LF alone")
+)
+
+func newConn(nc net.Conn, lim *Limits) *conn {
+	c := &conn{raw: nc, nc: nc, lim: lim, buf: make([]byte, smallBuffer)}
+	var local bool
+	c.ip, local = address(nc.RemoteAddr())
+	c.trusted = local && lim.TrustLoopback
+	return c
 }
 
 // address returns what the limits count, an IPv6 client's /64, and whether it
@@ -46,7 +63,7 @@ func address(a net.Addr) (string, bool) {
 	if !ok {
 		return a.String(), true
 	}
-	ip := t.AddrPort().Addr().Unmap()
+	ip := t.AddrPort().Addr().Unmap().WithZone("")
 	if ip.Is6() {
 		if p, err := ip.Prefix(64); err == nil {
 			return p.String(), ip.IsLoopback()
@@ -55,64 +72,54 @@ func address(a net.Addr) (string, bool) {
 	return ip.String(), ip.IsLoopback()
 }
 
-// A conn is below TLS. It gives every blocking read and write a deadline of its
-// own, so that a long message may take its time and a silent client may not,
-// and keeps replies together: they go out when the next read would wait.
-type conn struct {
-	net.Conn
-	srv     *Server
-	ip      string
-	trusted bool
-
-	mu      sync.Mutex
-	out     []byte
-	stopped bool
-	inData  bool // a message is coming in: a stop waits for it
+// passing reports an error of accept that goes away by itself.
+func passing(err error) bool {
+	for _, e := range []syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.ECONNABORTED, syscall.EINTR, syscall.EPROTO} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
 }
 
-const outBuffer = 4 << 10
-
-func (c *conn) Read(p []byte) (int, error) {
+// fill sends what waits and reads more, until by at the latest.
+func (c *conn) fill(by time.Time) error {
 	if err := c.flush(); err != nil {
-		return 0, err
+		return err
 	}
-	c.mu.Lock()
-	if !c.stopped || c.inData {
-		_ = c.Conn.SetReadDeadline(time.Now().Add(c.srv.Limits.Read))
+	if c.r > 0 {
+		c.w = copy(c.buf, c.buf[c.r:c.w])
+		c.r = 0
 	}
-	c.mu.Unlock()
-	return c.Conn.Read(p)
-}
-
-func (c *conn) Write(p []byte) (int, error) {
-	c.mu.Lock()
-	c.out = append(c.out, p...)
-	full := len(c.out) >= outBuffer
-	c.mu.Unlock()
-	if full {
-		return len(p), c.flush()
+	if !c.await(by) {
+		return errStopping
 	}
-	return len(p), nil
-}
-
-func (c *conn) flush() error {
-	c.mu.Lock()
-	out := c.out
-	c.out = nil
-	c.mu.Unlock()
-	if len(out) == 0 {
+	n, err := c.nc.Read(c.buf[c.w:])
+	c.w += n
+	if n > 0 {
 		return nil
 	}
-	_ = c.Conn.SetWriteDeadline(time.Now().Add(c.srv.Limits.Write))
-	_, err := c.Conn.Write(out)
-	if cap(out) <= outBuffer {
-		c.mu.Lock()
-		if c.out == nil {
-			c.out = out[:0]
-		}
-		c.mu.Unlock()
+	if errors.Is(err, os.ErrDeadlineExceeded) && c.wasStopped() {
+		return errStopping
 	}
 	return err
+}
+
+// await sets the deadline of a read, unless it must not begin any more.
+func (c *conn) await(by time.Time) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.stopped && !c.busy {
+		return false
+	}
+	_ = c.raw.SetReadDeadline(by)
+	return true
+}
+
+func (c *conn) wasStopped() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.stopped && !c.busy
 }
 
 // interrupt ends the wait for the next command.
@@ -120,38 +127,128 @@ func (c *conn) interrupt() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.stopped = true
-	if !c.inData {
-		_ = c.Conn.SetReadDeadline(time.Now().Add(time.Second))
+	if !c.busy {
+		_ = c.raw.SetReadDeadline(time.Unix(1, 0))
 	}
 }
 
-// message notes that a message begins or has ended.
+// message notes that a message begins, with a large buffer, or has ended.
 func (c *conn) message(coming bool) {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.inData = coming
-	if c.stopped && !coming {
-		_ = c.Conn.SetReadDeadline(time.Now().Add(time.Second))
+	c.busy = coming
+	c.mu.Unlock()
+	switch {
+	case coming && c.small == nil && len(c.buf) < largeBuffer:
+		c.small = c.exchange(*largeBuffers.Get().(*[]byte))
+	case !coming && c.small != nil && c.w-c.r <= len(c.small):
+		old := c.exchange(c.small)
+		c.small = nil
+		largeBuffers.Put(&old)
 	}
 }
 
-// below finds our connection under the library's.
-func below(nc net.Conn) *conn {
-	if t, ok := nc.(*tls.Conn); ok {
-		nc = t.NetConn()
-	}
-	c, _ := nc.(*conn)
-	return c
+// exchange moves what is unread to another buffer and returns the old one.
+func (c *conn) exchange(buf []byte) []byte {
+	old := c.buf
+	c.w = copy(buf, old[c.r:c.w])
+	c.buf, c.r = buf, 0
+	return old
 }
 
-// Close sends what is waiting and closes.
-func (c *conn) Close() error {
+// unread is what can be used without waiting, and use says what was.
+func (c *conn) unread() []byte { return c.buf[c.r:c.w] }
+func (c *conn) use(n int)      { c.r += n }
+
+// line reads a command line of at most limit bytes, until by, and returns it
+// without its CR LF. It is valid until the next read. A line that is too long,
+// or ends in LF alone, has been read when its error comes.
+func (c *conn) line(limit int, by time.Time) ([]byte, error) {
+	long, skipped := false, 0
+	for seen := 0; ; {
+		if i := bytes.IndexByte(c.unread()[seen:], '\n'); i >= 0 {
+			line := c.unread()[:seen+i+1]
+			c.use(len(line))
+			switch n := len(line); {
+			case long || n > limit:
+				return nil, errLong
+			case n < 2 || line[n-2] != '\r':
+				return nil, errEnding
+			default:
+				return line[:n-2], nil
+			}
+		}
+		if seen = len(c.unread()); seen >= limit {
+			if skipped += seen; skipped > 1<<20 {
+				return nil, io.ErrUnexpectedEOF // it does not end
+			}
+			c.use(seen)
+			long, seen = true, 0
+		} else if c.r == 0 && c.w == len(c.buf) {
+			c.exchange(make([]byte, len(c.buf)+limit))
+		}
+		if err := c.fill(by); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// put queues bytes to be sent.
+func (c *conn) put(p ...string) {
+	for _, s := range p {
+		c.out = append(c.out, s...)
+	}
+}
+
+// flush sends what waits.
+func (c *conn) flush() error {
+	if len(c.out) == 0 {
+		return nil
+	}
+	_ = c.raw.SetWriteDeadline(time.Now().Add(c.lim.Write))
+	_, err := c.nc.Write(c.out)
+	if c.out = c.out[:0]; cap(c.out) > outBuffer {
+		c.out = nil
+	}
+	return err
+}
+
+// startTLS does the handshake. What came in the clear behind STARTTLS is
+// dropped: it was not said by who has the key (RFC 3207 §4.2, CVE-2011-0411).
+func (c *conn) startTLS(ctx context.Context, conf *tls.Config) (*tls.ConnectionState, error) {
+	if err := c.flush(); err != nil {
+		return nil, err
+	}
+	c.r, c.w = 0, 0
+	ctx, cancel := context.WithTimeout(ctx, c.lim.Handshake)
+	defer cancel()
+	by := time.Now().Add(c.lim.Handshake)
+	if !c.await(by) {
+		return nil, errStopping
+	}
+	_ = c.raw.SetWriteDeadline(by)
+	t := tls.Server(c.raw, conf)
+	if err := t.HandshakeContext(ctx); err != nil {
+		return nil, err
+	}
+	c.nc = t
+	state := t.ConnectionState()
+	return &state, nil
+}
+
+// close sends what waits and closes. When the client may still be sending, its
+// bytes are read for a moment: closing on them would take the last reply away.
+func (c *conn) close(cut bool) {
 	_ = c.flush()
-	c.srv.leave(c)
-	return c.Conn.Close()
+	if cut {
+		if t, ok := c.raw.(*net.TCPConn); ok && c.nc == c.raw {
+			_ = t.CloseWrite()
+		}
+		_ = c.raw.SetReadDeadline(time.Now().Add(time.Second))
+		_, _ = io.CopyN(io.Discard, c.raw, 1<<20)
+	}
+	_ = c.raw.SetWriteDeadline(time.Now().Add(time.Second))
+	_ = c.nc.Close()
+	if c.small != nil {
+		largeBuffers.Put(&c.buf)
+	}
 }
-
-// The library's own deadlines are not used.
-func (c *conn) SetDeadline(time.Time) error      { return nil }
-func (c *conn) SetReadDeadline(time.Time) error  { return nil }
-func (c *conn) SetWriteDeadline(time.Time) error { return nil }

@@ -1,73 +1,62 @@
 package smtp
 
-import (
-	"bytes"
-	"errors"
-	"io"
+import "bytes"
+
+// What a message must not hold. What another server could take for a line end
+// is how one message is smuggled inside another (CVE-2023-51764 and its kin).
+var (
+	errBare     = &Error{550, "5.6.11", "A message has lines that end in CR LF, and no other CR or LF"}
+	errNUL      = &Error{554, "5.6.0", "A message has no NUL in it"}
+	errLineLong = &Error{554, "5.6.0", "A line of the message is too long"}
 )
 
-var errTooLarge = errors.New("smtp: message too large")
-
-// errBare refuses what another server could take for a line end: it is how one
-// message is smuggled inside another (CVE-2023-51764 and its kin).
-var errBare = &Error{550, "5.6.11", "A message has lines that end in CR LF, and no other CR or LF"}
-
-// lines passes a message on and fails at the first bare CR or LF, and beyond the
-// limit. The error stays in err.
+// A lines checks a message piece by piece.
 type lines struct {
-	r     io.Reader
-	n     int64
-	limit int64
+	limit int  // bytes of a line, CR LF included
+	have  int  // bytes of the line so far
 	cr    bool // the last byte was a CR
-	err   error
 }
 
-func (l *lines) Read(p []byte) (int, error) {
-	if l.err != nil {
-		return 0, l.err
+// check says what is wrong with the next piece.
+func (l *lines) check(p []byte) error {
+	if bytes.IndexByte(p, 0) >= 0 {
+		return errNUL
 	}
-	n, err := l.r.Read(p)
-	l.n += int64(n)
-	switch {
-	case l.n > l.limit:
-		l.err = errTooLarge
-	case l.bare(p[:n]), l.cr && errors.Is(err, io.EOF):
-		l.err = errBare
-	}
-	if l.err != nil {
-		return 0, l.err
-	}
-	return n, err
-}
-
-// bare reports a CR or LF that is not part of a pair, looking only at those.
-func (l *lines) bare(p []byte) bool {
 	if l.cr && len(p) > 0 {
 		if p[0] != '\n' {
-			return true
+			return errBare
 		}
-		p, l.cr = p[1:], false
+		p, l.cr, l.have = p[1:], false, 0
 	}
 	for len(p) > 0 {
-		i := bytes.IndexByte(p, '\r')
+		i := bytes.IndexByte(p, '\n')
 		line := p
 		if i >= 0 {
 			line = p[:i]
 		}
-		if bytes.IndexByte(line, '\n') >= 0 {
-			return true
+		cr := bytes.IndexByte(line, '\r')
+		if l.have += len(line) + 1; l.have > l.limit {
+			return errLineLong
 		}
-		if i < 0 {
-			return false
+		switch {
+		case i < 0:
+			l.have--
+			if l.cr = cr >= 0; l.cr && cr < len(line)-1 {
+				return errBare
+			}
+			return nil
+		case cr < 0 || cr < len(line)-1:
+			return errBare
 		}
-		if i+1 == len(p) {
-			l.cr = true
-			return false
-		}
-		if p[i+1] != '\n' {
-			return true
-		}
-		p = p[i+2:]
+		p, l.have = p[i+1:], 0
 	}
-	return false
+	return nil
+}
+
+// end says what is wrong with where the message ends.
+func (l *lines) end() error {
+	if l.cr {
+		return errBare
+	}
+	return nil
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"log"
 	"log/slog"
 	"net"
 	"sync"
@@ -12,8 +11,6 @@ import (
 	"time"
 
 	"essaim.coop/essaim/internal/sasl"
-
-	gosmtp "github.com/emersion/go-smtp"
 )
 
 // A Kind says whom a server talks to.
@@ -24,37 +21,6 @@ const (
 	Submission
 	LMTP
 )
-
-// Limits bounds what clients may take; zero means the default in parentheses.
-type Limits struct {
-	Message       int64         // bytes (50 MiB)
-	Recipients    int           // of one message (1000)
-	Conns, PerIP  int           // connections in all, and of one address (2000, 30)
-	Read, Write   time.Duration // silence of a client (5 min, RFC 5321 §4.5.3.2; 1 min)
-	AuthTries     int           // failed logins in a session (3)
-	TrustLoopback bool          // no limit per address for 127.0.0.0/8 and ::1
-}
-
-func (l *Limits) defaults() {
-	set := func(p *int, n int) {
-		if *p == 0 {
-			*p = n
-		}
-	}
-	set(&l.Recipients, 1000)
-	set(&l.Conns, 2000)
-	set(&l.PerIP, 30)
-	set(&l.AuthTries, 3)
-	if l.Message == 0 {
-		l.Message = 50 << 20
-	}
-	if l.Read == 0 {
-		l.Read = 5 * time.Minute
-	}
-	if l.Write == 0 {
-		l.Write = time.Minute
-	}
-}
 
 // Counters are the door's figures.
 type Counters struct {
@@ -74,94 +40,159 @@ type Server struct {
 	Limits      Limits
 	Counters    Counters
 
-	once  sync.Once
-	inner *gosmtp.Server
-	tls   *tls.Config
+	once     sync.Once
+	tls      *tls.Config
+	sessions sync.WaitGroup
+	inFlight atomic.Int64 // bytes of messages coming in that are in memory
+	ctx      context.Context
+	cancel   context.CancelFunc
+	stop     chan struct{} // closed when Shutdown begins
 
-	mu      sync.Mutex
-	conns   map[*conn]bool
-	perIP   map[string]int
-	closing bool
+	mu        sync.Mutex
+	closing   bool
+	listeners map[net.Listener]bool
+	conns     map[*conn]bool
+	perIP     map[string]int
 }
 
 func (s *Server) init() {
 	s.Limits.defaults()
-	s.conns, s.perIP = map[*conn]bool{}, map[string]int{}
+	s.listeners, s.conns, s.perIP = map[net.Listener]bool{}, map[*conn]bool{}, map[string]int{}
+	s.stop = make(chan struct{})
+	s.ctx, s.cancel = context.WithCancel(context.Background())
 	if s.TLS != nil {
 		s.tls = s.TLS.Clone()
 		// outlook.com drops handshakes in which it is given a session ticket.
 		s.tls.SessionTicketsDisabled = s.Kind == MX
 	}
-	g := gosmtp.NewServer(gosmtp.BackendFunc(s.newSession))
-	g.Domain = s.Hostname
-	g.LMTP = s.Kind == LMTP
-	g.MaxRecipients = s.Limits.Recipients
-	g.MaxMessageBytes = s.Limits.Message + 1 // the library refuses the exact size
-	g.EnableSMTPUTF8, g.EnableDSN = true, true
-	g.ErrorLog = log.New(logWriter{s.Logger}, "", 0)
-	if !s.ImplicitTLS {
-		g.TLSConfig = s.tls
-	}
-	s.inner = g
 }
 
-// Serve accepts connections until Shutdown, then returns nil.
+// Serve accepts connections until Shutdown, then returns nil. Several listeners
+// may be served at once.
 func (s *Server) Serve(ln net.Listener) error {
 	s.once.Do(s.init)
-	return s.inner.Serve(&listener{ln, s})
+	defer ln.Close()
+	if !s.listening(ln) {
+		return nil
+	}
+	var pause time.Duration
+	for {
+		nc, err := ln.Accept()
+		switch {
+		case err == nil:
+			pause = 0
+			s.accept(nc)
+		case s.stopping():
+			return nil
+		case passing(err):
+			// Out of descriptors, mostly: those who are here may finish.
+			pause = min(max(2*pause, 5*time.Millisecond), time.Second)
+			s.Logger.Warn("smtp accept", "error", err, "pause", pause)
+			select {
+			case <-time.After(pause):
+			case <-s.stop:
+			}
+		default:
+			return err
+		}
+	}
 }
 
-// Shutdown stops accepting, lets messages under way finish, and cuts what is
-// left when ctx ends.
-func (s *Server) Shutdown(ctx context.Context) error {
-	s.once.Do(s.init)
+// accept starts a session, or sends away who is too many.
+func (s *Server) accept(nc net.Conn) {
+	c := newConn(nc, &s.Limits)
+	if !s.enter(c) {
+		s.Counters.Refused.Add(1)
+		_ = nc.SetWriteDeadline(time.Now().Add(time.Second))
+		if !s.ImplicitTLS {
+			_, _ = nc.Write([]byte("421 4.7.0 Too many connections, try again later\r\n"))
+		}
+		nc.Close()
+		return
+	}
+	s.Counters.Accepted.Add(1)
+	go func() {
+		defer s.leave(c)
+		s.newSession(c).run()
+	}()
+}
+
+// listening notes a listener for Shutdown to close.
+func (s *Server) listening(ln net.Listener) bool {
 	s.mu.Lock()
-	s.closing = true
-	for c := range s.conns {
-		c.interrupt()
+	defer s.mu.Unlock()
+	if !s.closing {
+		s.listeners[ln] = true
 	}
-	s.mu.Unlock()
-	err := s.inner.Shutdown(ctx)
-	s.mu.Lock()
-	for c := range s.conns {
-		c.Conn.Close()
-	}
-	s.mu.Unlock()
-	if errors.Is(err, gosmtp.ErrServerClosed) {
-		err = nil
-	}
-	return err
+	return !s.closing
 }
 
 // enter counts a connection, unless there are too many.
 func (s *Server) enter(c *conn) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closing || len(s.conns) >= s.Limits.Conns && !c.trusted || s.perIP[c.ip] >= s.Limits.PerIP && !c.trusted {
-		s.Counters.Refused.Add(1)
+	if s.closing || !c.trusted && (len(s.conns) >= s.Limits.Conns || s.perIP[c.ip] >= s.Limits.PerIP) {
 		return false
 	}
-	s.Counters.Accepted.Add(1)
 	s.conns[c] = true
 	s.perIP[c.ip]++
+	s.sessions.Add(1)
 	return true
 }
 
 func (s *Server) leave(c *conn) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.conns[c] {
-		delete(s.conns, c)
-		if s.perIP[c.ip]--; s.perIP[c.ip] == 0 {
-			delete(s.perIP, c.ip)
-		}
+	delete(s.conns, c)
+	if s.perIP[c.ip]--; s.perIP[c.ip] == 0 {
+		delete(s.perIP, c.ip)
+	}
+	s.mu.Unlock()
+	s.sessions.Done()
+}
+
+func (s *Server) stopping() bool {
+	select {
+	case <-s.stop:
+		return true
+	default:
+		return false
 	}
 }
 
-// logWriter passes the library's messages on.
-type logWriter struct{ log *slog.Logger }
-
-func (w logWriter) Write(p []byte) (int, error) {
-	w.log.Debug("smtp", "message", string(p))
-	return len(p), nil
+// Shutdown stops accepting, tells clients between messages to come back later,
+// lets messages under way finish, and cuts what is left when ctx ends. It
+// returns when every session has.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.once.Do(s.init)
+	s.mu.Lock()
+	if !s.closing {
+		s.closing = true
+		close(s.stop)
+	}
+	for ln := range s.listeners {
+		ln.Close()
+	}
+	for c := range s.conns {
+		c.interrupt()
+	}
+	s.mu.Unlock()
+	defer s.cancel()
+	done := make(chan struct{})
+	go func() {
+		s.sessions.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+	}
+	s.cancel()
+	s.mu.Lock()
+	for c := range s.conns {
+		c.raw.Close()
+	}
+	s.mu.Unlock()
+	<-done
+	return errors.Join(errors.New("messages under way were cut"), ctx.Err())
 }

@@ -6,12 +6,14 @@
 // taken for one; what a client sends is bounded in lines, recipients, bytes and
 // time, and no client's mistakes cost another one anything.
 //
-// The conversation is emersion/go-smtp's; this package puts its own connection
-// under it (conn.go) and its own session behind it (session.go).
+// The way of a message: Server.accept (server.go), session.run and its command
+// table (session.go), one file for each command, incoming.take (incoming.go),
+// Backend.Deliver. conn.go has the bytes on the wire, limits.go what a client
+// may take.
 //
 // Done: RFC 5321, 6409, 4954 (AUTH PLAIN, LOGIN, SCRAM-SHA-256, -PLUS), 3207,
 // 8314, 2920, 1870, 6152, 6531, 3030 (CHUNKING), 2034, 3461 (DSN), 9422
-// (RCPTMAX), 2033 (LMTP).
+// (MAILMAX, RCPTMAX), 2033 (LMTP).
 // Refused: 3030 BINARYMIME (a message that cannot be passed on), VRFY, EXPN,
 // ETRN; 8689 REQUIRETLS, until the next host's certificate can be verified.
 package smtp

@@ -148,21 +148,13 @@ const head = "From: a@b.test\r\n\r\nhello\r\n"
 // What another server could take for the end of data, or for a line end, is
 // never stored and never ends our data.
 func TestSmugglingIsRefused(t *testing.T) {
-	for _, end := range []string{"\n.\n", "\n.\r\n", "\r.\r", "\r.\r\n", "\r\n.\n", "\r\n.\r", "\r\r\n.\r\r\n", "\x00\n.\n"} {
+	for _, end := range []string{"\n.\n", "\n.\r\n", "\r.\r", "\r.\r\n", "\r\n.\n", "\r\n.\r", "\r\n.\r\r\n", "\r\r\n.\r\r\n", "\n\n.\r\n", "\r\n.\x00\r\n.\n", "\x00\n.\n"} {
 		sh, addr := serve(t, MX)
 		p := dial(t, addr)
 		p.envelope()
 		p.say("DATA", "354")
 		fmt.Fprintf(p, "%sx%sMAIL FROM:<evil@b.test>\r\nRCPT TO:<c@d.test>\r\nDATA\r\n%s\r\n.\r\n", head, end, head)
-		if end == "\r\n.\r" { // the library takes dot and CR for stuffing gone wrong, and drops both
-			p.expect("250")
-			p.say("NOOP", "250")
-			if len(sh.mail) != 1 || !strings.Contains(sh.mail[0], "evil") {
-				t.Errorf("%q: stored %q", end, sh.mail)
-			}
-			continue
-		}
-		p.expect("550")
+		p.expect("55")
 		p.say("NOOP", "250")
 		if len(sh.mail) != 0 {
 			t.Errorf("%q: %d messages stored", end, len(sh.mail))
@@ -170,7 +162,7 @@ func TestSmugglingIsRefused(t *testing.T) {
 		p.envelope()
 		chunk := head + "x" + end
 		fmt.Fprintf(p, "BDAT %d LAST\r\n%s", len(chunk), chunk)
-		p.expect("550")
+		p.expect("55")
 		if len(sh.mail) != 0 {
 			t.Errorf("%q: BDAT stored it", end)
 		}
@@ -305,37 +297,6 @@ func TestLMTP(t *testing.T) {
 	}
 }
 
-func FuzzLines(f *testing.F) {
-	f.Add([]byte("a\r\nb\r\n"), 3)
-	f.Add([]byte("a\rb"), 1)
-	f.Fuzz(func(t *testing.T, b []byte, piece int) {
-		l := &lines{r: &pieces{b, 1 + piece&7}, limit: 1 << 20}
-		got, err := io.ReadAll(l)
-		stripped := bytes.ReplaceAll(b, []byte("\r\n"), nil)
-		if clean := !bytes.ContainsAny(stripped, "\r\n"); clean != (err == nil) {
-			t.Fatalf("%q: %v", b, err)
-		}
-		if err == nil && !bytes.Equal(got, b) {
-			t.Fatalf("%q became %q", b, got)
-		}
-	})
-}
-
-// pieces gives bytes out a few at a time.
-type pieces struct {
-	b []byte
-	n int
-}
-
-func (p *pieces) Read(out []byte) (int, error) {
-	if len(p.b) == 0 {
-		return 0, io.EOF
-	}
-	n := copy(out, p.b[:min(p.n, len(p.b))])
-	p.b = p.b[n:]
-	return n, nil
-}
-
 // A host that offers TLS it cannot speak gets the message in the clear; a
 // password never goes to one that cannot show its certificate.
 func TestClientTLSPolicy(t *testing.T) {
@@ -368,7 +329,7 @@ func TestShutdownLetsAMessageFinish(t *testing.T) {
 		defer cancel()
 		done <- srv.Shutdown(ctx)
 	}()
-	time.Sleep(1500 * time.Millisecond)
+	time.Sleep(50 * time.Millisecond)
 	fmt.Fprint(p, "more\r\n.\r\n")
 	p.expect("250")
 	if err := <-done; err != nil || len(sh.mail) != 1 {
