@@ -28,6 +28,8 @@ var rules = []rule{
 	{"storage", []string{"storage/kv", "storage/blob"}, "the floor carries the stores, it does not know them"},
 	{"storage/accounts", []string{"storage", "storage/blob"}, "a store sees only the floor, so that one transaction can hold any of them"},
 	{"storage/mailbox", []string{"storage", "storage/blob"}, "a store sees only the floor, so that one transaction can hold any of them"},
+	{"storage/audit", []string{"storage", "storage/blob"}, "a store sees only the floor, so that one transaction can hold any of them"},
+	{"storage/signin", []string{"storage", "storage/blob"}, "a store sees only the floor, so that one transaction can hold any of them"},
 	{"smtp", []string{"storage", "smtp"}, "a door does not look into another door; what mail means is mailflow's"},
 	{"imap", []string{"storage", "storage/blob", "storage/accounts", "storage/mailbox", "imap"}, "a door does not look into another door"},
 	{"dav", []string{"storage", "storage/blob", "storage/accounts", "storage/locks", "dav/davxml"}, "the engine knows resources, not what their content means"},
