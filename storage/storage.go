@@ -37,7 +37,8 @@
 //	                            nothing: the owner has properties on the object
 //
 // Prefixes from 20 on belong to the rooms above: 'a'-'h', 'A' and 'B' accounts,
-// 'm'-'p' mailbox, 'K' and 'L' locks, 'Q' and 'R' the queue.
+// 'm'-'p' mailbox, 'K' and 'L' locks, 'Q' and 'R' the queue, 'S'-'V' signin, 'Y'
+// and 'Z' audit.
 package storage
 
 import "errors"
