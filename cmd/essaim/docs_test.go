@@ -131,6 +131,17 @@ func TestStorySetUpOnTheCommandLine(t *testing.T) {
 	if out := run("", "address", "list", "bram@coop.example"); !strings.Contains(out, "info@coop.example") {
 		t.Errorf("addresses: %s", out)
 	}
+	run("", "group", "rename", "board@coop.example", "The board")
+	if out := run("", "group", "list"); !strings.Contains(out, "board@coop.example\tThe board\t1 members") {
+		t.Errorf("groups: %s", out)
+	}
+	run("", "member", "password", "bram@coop.example", "--device", "phone", "--scope", "files,contacts")
+	if out := run("", "member", "password", "bram@coop.example"); !strings.Contains(out, "\tphone\tfiles,contacts\t") {
+		t.Errorf("passwords: %s", out)
+	}
+	if out := run("", "lock", "list"); out != "" {
+		t.Errorf("locks: %s", out)
+	}
 	run("", "member", "remove", "bram@coop.example", "--yes")
 	if out := run("", "check"); !strings.Contains(out, "clean") {
 		t.Errorf("check: %s", out)

@@ -115,6 +115,7 @@ type cli struct {
 	Address addressCmd `cmd:"" help:"Addresses and aliases."`
 	Group   groupCmd   `cmd:"" help:"Groups and who is in them."`
 	Queue   queueCmd   `cmd:"" help:"Mail waiting for other hosts."`
+	Lock    lockCmd    `cmd:"" help:"Locks that WebDAV clients hold."`
 	Trace   traceCmd   `cmd:"" help:"What happened on the last connections."`
 	Check   checkCmd   `cmd:"" help:"Verify the store."`
 	Backup  backupCmd  `cmd:"" help:"Copy the store to a directory while it runs."`

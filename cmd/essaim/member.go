@@ -8,6 +8,7 @@ import (
 
 	"essaim.coop/essaim/storage"
 	"essaim.coop/essaim/storage/accounts"
+	"essaim.coop/essaim/storage/locks"
 	"essaim.coop/essaim/storage/mailbox"
 )
 
@@ -179,6 +180,7 @@ func (c *memberRemove) Run(e *env) error {
 					return err
 				}
 				done = true
+				locks.RemoveAccount(tx, m.ID)
 				return accounts.Delete(tx, m.ID)
 			})
 			if err != nil {

@@ -10,6 +10,7 @@ import (
 	"essaim.coop/essaim/smtp"
 	"essaim.coop/essaim/storage"
 	"essaim.coop/essaim/storage/accounts"
+	"essaim.coop/essaim/storage/locks"
 	"essaim.coop/essaim/storage/mailbox"
 )
 
@@ -57,7 +58,7 @@ func (loopback) Network() string { return "tcp" }
 func (loopback) String() string  { return "127.0.0.1" }
 
 // checks are the rooms' own parts of a check.
-var checks = []storage.CheckHook{accounts.Check, mailbox.Check, queueCheck}
+var checks = []storage.CheckHook{accounts.Check, mailbox.Check, locks.Check, queueCheck}
 
 // update and view wrap a transaction of a command.
 func update(what string, fn func(tx *storage.Tx, now time.Time) error) storeCmd {
