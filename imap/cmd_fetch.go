@@ -6,7 +6,6 @@ import (
 
 	"essaim.coop/essaim/imap/imapwire"
 	"essaim.coop/essaim/storage"
-	"essaim.coop/essaim/storage/blob"
 	"essaim.coop/essaim/storage/mailbox"
 )
 
@@ -79,22 +78,21 @@ func (s *session) markSeen(a imapwire.FetchArgs, uids []storage.Range) error {
 type fetcher struct {
 	*session
 	imapwire.FetchArgs
-	cold    bool      // the index row is needed
+	cold    bool         // the index row is needed
+	part    mailbox.Part // and how much of it
+	row     mailbox.Cold
 	bodies  bool      // every message itself is needed
 	buf     []byte    // one response
 	section []byte    // one section's text
 	waiting []fetched // messages to be read, in this batch
 }
 
-// A fetched message waits for its body; row data outlive the view.
+// A fetched message waits for its body.
 type fetched struct {
-	msg    mailbox.Message
-	seq    uint32
-	flags  []string
-	prefix []byte
-	blob   blob.ID
-	env    []byte
-	struc  []byte
+	msg   mailbox.Message
+	seq   uint32
+	flags []string
+	cold  mailbox.Cold
 }
 
 // plan decides where the answers come from.
@@ -105,6 +103,12 @@ func (f *fetcher) plan() {
 		if sec.Spec != "HEADER.FIELDS" || len(sec.Part) > 0 {
 			f.bodies = true
 		}
+	}
+	switch {
+	case f.BodyStructure:
+		f.part = mailbox.Everything
+	case f.Envelope || !f.bodies:
+		f.part = mailbox.Headers
 	}
 }
 
@@ -172,10 +176,9 @@ func (f *fetcher) batch(tx *storage.Tx, box *mailbox.Mailbox, todo []storage.Ran
 
 // one answers for a message from the index, or notes it for reading.
 func (f *fetcher) one(tx *storage.Tx, box *mailbox.Mailbox, seq uint32, m mailbox.Message) error {
-	var c mailbox.Cold
+	c := &f.row
 	if f.cold {
-		var err error
-		if c, err = mailbox.ReadCold(tx, m.Body); err != nil {
+		if err := c.Read(tx, m.Body, f.part); err != nil {
 			return err
 		}
 	}
@@ -185,7 +188,7 @@ func (f *fetcher) one(tx *storage.Tx, box *mailbox.Mailbox, seq uint32, m mailbo
 			f.buf = c.AppendEnvelope(append(f.buf, " ENVELOPE "...))
 		}
 		if f.BodyStructure {
-			f.buf = append(append(f.buf, " BODYSTRUCTURE "...), c.Structure...)
+			f.buf = append(append(f.buf, " BODYSTRUCTURE "...), c.Structure()...)
 		}
 		known := true
 		for i := range f.Sections {
@@ -199,14 +202,8 @@ func (f *fetcher) one(tx *storage.Tx, box *mailbox.Mailbox, seq uint32, m mailbo
 			return nil
 		}
 	}
-	w := fetched{msg: m, seq: seq, flags: box.FlagNames(m.Flags), blob: c.Blob, prefix: append([]byte(nil), c.Prefix...)}
-	if f.Envelope {
-		w.env = c.AppendEnvelope(nil)
-	}
-	if f.BodyStructure {
-		w.struc = append([]byte(nil), c.Structure...)
-	}
-	f.waiting = append(f.waiting, w)
+	f.waiting = append(f.waiting, fetched{msg: m, seq: seq, flags: box.FlagNames(m.Flags), cold: *c})
+	f.row = mailbox.Cold{} // its buffer is taken
 	return nil
 }
 

@@ -15,7 +15,7 @@ import (
 // whole answers for a message that has to be read. It runs outside of any view.
 // A message expunged meanwhile is passed over (RFC 2180 §4.1).
 func (f *fetcher) whole(w *fetched) error {
-	body, err := mailbox.OpenBody(f.srv.DB, w.prefix, w.blob)
+	body, err := mailbox.OpenBody(f.srv.DB, w.cold.Prefix(), w.cold.Blob)
 	if errors.Is(err, storage.ErrNotFound) {
 		return nil
 	}
@@ -33,12 +33,12 @@ func (f *fetcher) whole(w *fetched) error {
 		return b
 	})
 	if f.Envelope {
-		f.buf = append(append(f.buf, " ENVELOPE "...), w.env...)
+		f.buf = w.cold.AppendEnvelope(append(f.buf, " ENVELOPE "...))
 	}
 	if f.BodyStructure {
-		f.buf = append(append(f.buf, " BODYSTRUCTURE "...), w.struc...)
+		f.buf = append(append(f.buf, " BODYSTRUCTURE "...), w.cold.Structure()...)
 	}
-	m := &opened{Body: body}
+	m := &opened{Body: body, header: w.cold.Header}
 	if f.Body {
 		root, err := m.parts()
 		if err != nil {
@@ -86,6 +86,7 @@ func (f *fetcher) empty() bool {
 // opened is a message being read.
 type opened struct {
 	*mailbox.Body
+	header int64 // length of the header block
 	root   *message.Part
 	failed error // met while searching
 }
@@ -116,8 +117,16 @@ func (c cut) len() int64 {
 
 // cut finds the text of a section; what is not there is empty.
 func (m *opened) cut(sec *imapwire.Section) (cut, error) {
-	if len(sec.Part) == 0 && sec.Spec == "" {
-		return cut{to: m.Size()}, nil
+	if len(sec.Part) == 0 { // no need to know the parts
+		switch sec.Spec {
+		case "":
+			return cut{to: m.Size()}, nil
+		case "HEADER":
+			return cut{to: m.header}, nil
+		case "TEXT":
+			return cut{from: m.header, to: m.Size()}, nil
+		}
+		return m.fields(sec, 0, m.header)
 	}
 	root, err := m.parts()
 	if err != nil {
@@ -142,8 +151,13 @@ func (m *opened) cut(sec *imapwire.Section) (cut, error) {
 	case "TEXT":
 		return cut{from: inner.BodyStart, to: inner.End}, nil
 	}
-	header := make([]byte, inner.BodyStart-inner.HeaderStart)
-	if _, err := m.ReadAt(header, inner.HeaderStart); err != nil && !errors.Is(err, io.EOF) {
+	return m.fields(sec, inner.HeaderStart, inner.BodyStart)
+}
+
+// fields makes the text of HEADER.FIELDS out of a header block.
+func (m *opened) fields(sec *imapwire.Section, from, to int64) (cut, error) {
+	header := make([]byte, to-from)
+	if _, err := m.ReadAt(header, from); err != nil && !errors.Is(err, io.EOF) {
 		return cut{}, err
 	}
 	text := message.AppendFields(nil, header, sec.Fields, sec.Spec == "HEADER.FIELDS.NOT")

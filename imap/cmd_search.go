@@ -120,6 +120,7 @@ type matcher struct {
 	sets   map[*imapwire.SearchKey][]storage.Range
 
 	box *mailbox.Mailbox
+	row mailbox.Cold
 }
 
 func (s *session) newMatcher(key *imapwire.SearchKey, now time.Time) (*matcher, error) {
@@ -196,19 +197,20 @@ func (m *matcher) batch(tx *storage.Tx, todo []storage.Range, most int) (hits []
 				stopped = msg.UID
 				return false
 			}
-			c := candidate{msg: msg}
+			c := candidate{msg: msg, cold: m.row}
 			if m.cold {
-				if c.cold, err = mailbox.ReadCold(tx, msg.Body); err != nil {
+				if err = c.cold.Read(tx, msg.Body, mailbox.Headers); err != nil {
 					return false
 				}
 				c.indexed = true
 			}
+			m.row = c.cold // its buffer is used again
 			switch m.match(m.key, &c) {
 			case yes:
 				hits = append(hits, msg)
 			case maybe:
-				c.keep()
 				unsure = append(unsure, c)
+				m.row = mailbox.Cold{}
 			}
 			return true
 		})

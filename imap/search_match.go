@@ -41,13 +41,6 @@ type candidate struct {
 	body   *opened
 }
 
-// keep makes what is needed of the index row outlive its view.
-func (c *candidate) keep() {
-	c.cold.Prefix = bytes.Clone(c.cold.Prefix)
-	c.cold.Kept, c.cold.Structure = nil, nil
-	c.indexed = false
-}
-
 // match evaluates a key as far as possible.
 func (m *matcher) match(k *imapwire.SearchKey, c *candidate) answer {
 	switch k.Op {
@@ -184,7 +177,7 @@ func (c *candidate) headerWith(name string) (h []byte, ok bool) {
 	case c.header != nil:
 		return c.header, true
 	case c.indexed && c.cold.Knows(name):
-		return c.cold.Kept, true
+		return c.cold.Kept(), true
 	}
 	return nil, false
 }
@@ -221,7 +214,7 @@ func (c *candidate) sent(k *imapwire.SearchKey) answer {
 
 // read decides an unsure candidate by reading the message.
 func (m *matcher) read(c *candidate) (bool, error) {
-	body, err := mailbox.OpenBody(m.srv.DB, c.cold.Prefix, c.cold.Blob)
+	body, err := mailbox.OpenBody(m.srv.DB, c.cold.Prefix(), c.cold.Blob)
 	if errors.Is(err, storage.ErrNotFound) {
 		return false, nil
 	}
@@ -229,7 +222,7 @@ func (m *matcher) read(c *candidate) (bool, error) {
 		return false, err
 	}
 	defer body.Close()
-	c.body = &opened{Body: body}
+	c.body = &opened{Body: body, header: c.cold.Header}
 	c.header = make([]byte, c.cold.Header)
 	if _, err := body.ReadAt(c.header, 0); err != nil && !errors.Is(err, io.EOF) {
 		return false, err

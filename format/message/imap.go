@@ -6,62 +6,6 @@ import (
 	"unicode/utf8"
 )
 
-// AppendEnvelope appends the ENVELOPE of a header in IMAP wire form, 7-bit
-// (RFC 9051 §7.5.2).
-func AppendEnvelope(dst, header []byte) []byte {
-	fields := ParseHeader(header)
-	get := func(name string) ([]byte, bool) {
-		v, ok := Get(fields, name)
-		return Unfold(v), ok
-	}
-	text := func(dst []byte, name string) []byte {
-		v, ok := get(name)
-		if !ok {
-			return append(dst, "NIL"...)
-		}
-		return AppendString(dst, encodeRaw(string(v)))
-	}
-	addresses := func(names ...string) []byte {
-		for _, n := range names {
-			if v, ok := get(n); ok {
-				if l := ParseAddressList(string(v)); len(l) > 0 {
-					return appendAddresses(nil, l)
-				}
-			}
-		}
-		return []byte("NIL")
-	}
-	dst = append(dst, '(')
-	dst = text(dst, "Date")
-	dst = text(append(dst, ' '), "Subject")
-	for _, names := range [][]string{{"From"}, {"Sender", "From"}, {"Reply-To", "From"}, {"To"}, {"Cc"}, {"Bcc"}} {
-		dst = append(append(dst, ' '), addresses(names...)...)
-	}
-	dst = text(append(dst, ' '), "In-Reply-To")
-	dst = text(append(dst, ' '), "Message-ID")
-	return append(dst, ')')
-}
-
-func appendAddresses(dst []byte, list []Addr) []byte {
-	dst = append(dst, '(')
-	for _, a := range list {
-		dst = append(dst, '(')
-		dst = appendNString(dst, encodeRaw(a.Name))
-		dst = append(dst, " NIL "...)
-		switch {
-		case a.Group:
-			dst = appendNString(dst, encodeRaw(a.Mailbox))
-			dst = append(dst, " NIL"...)
-		default:
-			dst = AppendString(dst, encodeRaw(a.Mailbox))
-			dst = append(dst, ' ')
-			dst = AppendString(dst, encodeRaw(a.Host)) // "" marks an address without a domain
-		}
-		dst = append(dst, ')')
-	}
-	return append(dst, ')')
-}
-
 // AppendBodyStructure appends a part in IMAP wire form, 7-bit: BODYSTRUCTURE
 // when extended, else BODY.
 func AppendBodyStructure(dst []byte, p *Part, extended bool) []byte {
@@ -174,9 +118,12 @@ func appendNString(dst []byte, s string) []byte {
 	return AppendString(dst, s)
 }
 
+// maxQuoted is the longest string that is quoted: clients have short lines.
+const maxQuoted = 1000
+
 // AppendString appends an IMAP string: quoted where it can be, else a literal.
 func AppendString(dst []byte, s string) []byte {
-	quotable := len(s) <= 1000
+	quotable := len(s) <= maxQuoted
 	for i := 0; i < len(s) && quotable; i++ {
 		c := s[i]
 		quotable = c >= ' ' && c < 127 || c == '\t'

@@ -114,6 +114,44 @@ func FuzzScan(f *testing.F) {
 	})
 }
 
+// What is read the quick way is what the whole parser reads.
+func FuzzPlainAddresses(f *testing.F) {
+	for _, s := range []string{"Zoe  Lambert <z@e.org>", "\"a, b\" <x@y.z>,\r\n\tc d <e.f@g>, <h@i>", "<a@b>,", "a <b@c> d", "=?utf-8?q?x?= <a@b>", "a\rb <c@d>", "\"\" <a@b>", "a\"b\" <c@d>"} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, v []byte) {
+		v = bytes.TrimSpace(v)
+		if got, ok := appendPlainAddresses(nil, v); ok {
+			if want := appendAddresses(nil, ParseAddressList(string(v))); !bytes.Equal(got, want) {
+				t.Fatalf("%q:\n got %s\nwant %s", v, got, want)
+			}
+		}
+	})
+}
+
+func FuzzEnvelopeText(f *testing.F) {
+	f.Add([]byte("a \"b\"\r\n c\\"))
+	f.Add(bytes.Repeat([]byte("x"), 1001))
+	f.Fuzz(func(t *testing.T, v []byte) {
+		if v == nil {
+			return
+		}
+		if got, want := appendText(nil, v), AppendString(nil, encodeRaw(string(Unfold(v)))); !bytes.Equal(got, want) {
+			t.Fatalf("%q:\n got %s\nwant %s", v, got, want)
+		}
+	})
+}
+
+func BenchmarkEnvelope(b *testing.B) {
+	h := crlf("From: =?utf-8?q?Zo=C3=A9?= Lambert <zoe@coop.example>\nTo: Jan de Vries <jan@example.org>\nCc: Marie Dupont <marie@example.net>\n" +
+		"Subject: the meeting of next thursday\nDate: Tue, 24 Nov 2026 10:00:00 +0000\nMessage-ID: <5f0c1b2a-88aa-4d1e-9a11-0a1b2c3d4e5f@coop.example>\nContent-Type: text/plain; charset=utf-8\n")
+	b.ReportAllocs()
+	var out []byte
+	for b.Loop() {
+		out = AppendEnvelope(out[:0], h)
+	}
+}
+
 func inside(t *testing.T, p *Part) {
 	for _, c := range append(p.Children, p.Message) {
 		if c == nil {

@@ -4,130 +4,197 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"strings"
 
 	"essaim.coop/essaim/format/message"
+	"essaim.coop/essaim/format/phrasebook"
 	"essaim.coop/essaim/storage"
 	"essaim.coop/essaim/storage/blob"
 )
 
 // The cold row:
 //
-//	blob(8) size  header  prefix  kept  absent  envelope  structure
+//	blob size header  prefix kept absent envelope structure  text
 //
-// size and header are varints: the message's size and the length of its header
-// block, prefix included. The others are byte strings with their length in
-// front. kept are header fields as they are, in their order; absent are the
-// names, comma separated, of fields that would be kept but were too long.
-// envelope is the ENVELOPE response as a delta against kept (see delta);
-// structure is the BODYSTRUCTURE response as it is.
+// All but the last are varints: the blob's ID, the message's size, the length of its header
+// block, prefix included, and the lengths of five pieces of text, which follow
+// packed as one (package phrasebook). kept are header fields as they are, in
+// their order; absent are the names, comma separated, of fields that would be
+// kept but are too long. structure is the BODYSTRUCTURE response; envelope is
+// the ENVELOPE response where the kept fields do not say it all, else empty.
 
-// keptFields are what the usual clients ask for when they list a mailbox.
-var keptFields = map[string]bool{
-	"authentication-results": true, "bcc": true, "bimi-indicator": true, "bimi-location": true, "cc": true,
-	"content-type": true, "date": true, "dkim-signature": true, "from": true, "importance": true,
-	"in-reply-to": true, "list-id": true, "list-unsubscribe": true, "message-id": true, "newsgroups": true,
-	"priority": true, "references": true, "reply-to": true, "sender": true, "subject": true, "to": true,
-	"x-bimi-indicator-hash": true, "x-priority": true, "x-uniform-type-identifier": true,
-	"x-universally-unique-identifier": true,
+// keptFields are what the usual clients ask for when they list a mailbox, and
+// how many bytes of one are kept at most. A DKIM-Signature is all noise, no
+// shorter when packed than the rest of a row together: a client that asks for
+// it (Apple Mail, which then reads the messages, too) is answered from the
+// message, as far as it has one.
+var keptFields = map[string]int{
+	"authentication-results": 1 << 10, "bcc": 2 << 10, "bimi-indicator": 256, "bimi-location": 256, "cc": 2 << 10,
+	"content-type": 512, "date": 128, "dkim-signature": 0, "from": 2 << 10, "importance": 128,
+	"in-reply-to": 2 << 10, "list-id": 512, "list-unsubscribe": 512, "message-id": 1 << 10, "newsgroups": 512,
+	"priority": 128, "references": 2 << 10, "reply-to": 1 << 10, "sender": 1 << 10, "subject": 2 << 10, "to": 2 << 10,
+	"x-bimi-indicator-hash": 256, "x-priority": 128, "x-uniform-type-identifier": 128,
+	"x-universally-unique-identifier": 128,
 }
 
-const maxKept = 2 << 10 // bytes of one field
+const (
+	maxKept = 16 << 10 // bytes of all fields
+	maxText = 32 << 20 // of all pieces; it is far more than MaxHeader and MaxParts allow
+)
 
 func appendCold(b []byte, in *Incoming) []byte {
 	header := append(append([]byte(nil), in.Prefix...), in.Header...)
-	var kept []byte
-	var absent []string
+	kept, absent := keep(header)
+	b = binary.AppendUvarint(b, uint64(in.Size()))
+	b = binary.AppendUvarint(b, uint64(len(header)))
+	var text, envelope []byte
+	if isAbsent(absent, message.EnvelopeFields[:]...) {
+		envelope = message.AppendEnvelope(nil, header)
+	}
+	for _, s := range [pieces][]byte{
+		in.Prefix, kept, absent, envelope,
+		message.AppendBodyStructure(nil, in.Root, true),
+	} {
+		b = binary.AppendUvarint(b, uint64(len(s)))
+		text = append(text, s...)
+	}
+	return phrasebook.Pack(b, text)
+}
+
+// keep picks the fields to be kept out of a header.
+func keep(header []byte) (kept, absent []byte) {
+	var missing []string
 	for _, f := range message.ParseHeader(header) {
 		name := strings.ToLower(f.Name)
+		most, ok := keptFields[name]
 		switch {
-		case !keptFields[name]:
-		case len(f.Raw) > maxKept || !bytes.HasSuffix(f.Raw, []byte("\n")):
-			absent = append(absent, name)
+		case !ok:
+		case len(f.Raw) > most || len(kept)+len(f.Raw) > maxKept || !bytes.HasSuffix(f.Raw, []byte("\n")):
+			missing = append(missing, name)
 		default:
 			kept = append(kept, f.Raw...)
 		}
 	}
-	b = binary.AppendUvarint(b, uint64(in.Size()))
-	b = binary.AppendUvarint(b, uint64(len(header)))
-	for _, s := range [][]byte{
-		in.Prefix, kept, []byte(strings.Join(absent, ",")),
-		delta(nil, message.AppendEnvelope(nil, header), kept),
-		message.AppendBodyStructure(nil, in.Root, true),
-	} {
-		b = binary.AppendUvarint(b, uint64(len(s)))
-		b = append(b, s...)
-	}
-	return b
+	slices.Sort(missing)
+	return kept, []byte(strings.Join(slices.Compact(missing), ","))
 }
 
-// A Cold is a view of a cold row, valid as long as its transaction.
+// A Part says how much of a cold row is wanted; each includes those before it,
+// and costs more.
+type Part uint8
+
+const (
+	JustPrefix Part = iota // with the numbers
+	Headers                // and the kept fields, and ENVELOPE
+	Everything             // and BODYSTRUCTURE
+
+	pieces = 5
+)
+
+// A Cold is what the index has of a message. It outlives the transaction it was
+// read in; its buffer is used again by the next Read.
 type Cold struct {
-	Blob      blob.ID
-	Size      int64
-	Header    int64 // length of the header block
-	Prefix    []byte
-	Kept      []byte
-	Structure []byte // BODYSTRUCTURE in wire form
-	absent    []byte
-	envelope  []byte
+	Blob   blob.ID
+	Size   int64
+	Header int64 // length of the header block, prefix included
+	ends   [pieces]int
+	text   []byte
 }
 
 func coldKey(id MsgID) []byte { return binary.BigEndian.AppendUint64([]byte{'m'}, uint64(id)) }
 func refsKey(id MsgID) []byte { return binary.BigEndian.AppendUint64([]byte{'n'}, uint64(id)) }
 
 func putCold(tx *storage.Tx, id MsgID, body blob.ID, rest []byte) {
-	v := binary.BigEndian.AppendUint64(make([]byte, 0, 8+len(rest)), uint64(body))
+	v := binary.AppendUvarint(make([]byte, 0, binary.MaxVarintLen64+len(rest)), uint64(body))
 	tx.Put(coldKey(id), append(v, rest...))
 }
 
-// ReadCold finds what the index has of a message.
-func ReadCold(tx *storage.Tx, id MsgID) (c Cold, err error) {
+// Read finds what the index has of a message.
+func (c *Cold) Read(tx *storage.Tx, id MsgID, part Part) error {
 	var key [9]byte
 	key[0] = 'm'
 	binary.BigEndian.PutUint64(key[1:], uint64(id))
-	return parseCold(id, tx.Get(key[:]))
+	row := tx.Get(key[:])
+	if row == nil {
+		return fmt.Errorf("message %d: %w", id, storage.ErrNotFound)
+	}
+	if !c.parse(row, part) {
+		return fmt.Errorf("message %d: index row: %w", id, storage.ErrInvalid)
+	}
+	return nil
 }
 
-func parseCold(id MsgID, b []byte) (c Cold, err error) {
-	if b == nil {
-		return c, fmt.Errorf("message %d: %w", id, storage.ErrNotFound)
-	}
-	bad := func() (Cold, error) {
-		return Cold{}, fmt.Errorf("message %d: index row: %w", id, storage.ErrInvalid)
-	}
-	if len(b) < 8 {
-		return bad()
-	}
-	c.Blob = blob.ID(binary.BigEndian.Uint64(b))
-	b = b[8:]
-	for _, v := range []*int64{&c.Size, &c.Header} {
-		x, n := binary.Uvarint(b)
-		if n <= 0 {
-			return bad()
+func (c *Cold) parse(b []byte, part Part) bool {
+	var v [3 + pieces]uint64
+	total := uint64(0)
+	for i := range v {
+		n := 0
+		if v[i], n = binary.Uvarint(b); n <= 0 {
+			return false
 		}
-		*v, b = int64(x), b[n:]
-	}
-	for _, s := range []*[]byte{&c.Prefix, &c.Kept, &c.absent, &c.envelope, &c.Structure} {
-		x, n := binary.Uvarint(b)
-		if n <= 0 || x > uint64(len(b)-n) {
-			return bad()
+		b = b[n:]
+		if i >= 3 {
+			if v[i] > maxText || total+v[i] > maxText {
+				return false
+			}
+			total += v[i]
+			c.ends[i-3] = int(total)
 		}
-		*s, b = b[n:n+int(x)], b[n+int(x):]
 	}
-	return c, nil
+	c.Blob, c.Size, c.Header = blob.ID(v[0]), int64(v[1]), int64(v[2])
+	enough := c.ends[[...]int{0, 3, 4}[part]]
+	var err error
+	c.text, err = phrasebook.Unpack(c.text[:0], b, enough, int(total))
+	return err == nil && len(c.text) >= enough
 }
 
-// AppendEnvelope appends the ENVELOPE response.
-func (c *Cold) AppendEnvelope(dst []byte) []byte { return undelta(dst, c.envelope, c.Kept) }
+func (c *Cold) piece(i int) []byte {
+	from := 0
+	if i > 0 {
+		from = c.ends[i-1]
+	}
+	return c.text[from:c.ends[i]:c.ends[i]]
+}
 
-// Knows reports whether the index can answer for a header field: it keeps it,
-// or knows that the message has none.
+// Prefix returns our own header fields in front of the message.
+func (c *Cold) Prefix() []byte { return c.piece(0) }
+
+// Kept returns the kept header fields; it needs Headers.
+func (c *Cold) Kept() []byte { return c.piece(1) }
+
+// AppendEnvelope appends the ENVELOPE response; it needs Headers.
+func (c *Cold) AppendEnvelope(dst []byte) []byte {
+	if e := c.piece(3); len(e) > 0 {
+		return append(dst, e...)
+	}
+	return message.AppendEnvelope(dst, c.Kept())
+}
+
+// Structure returns the BODYSTRUCTURE response; it needs Everything.
+func (c *Cold) Structure() []byte { return c.piece(4) }
+
+// Knows reports whether the index can answer for a header field, whose name is
+// in lower case: it keeps it, or knows that the message has none.
 func (c *Cold) Knows(name string) bool {
-	if !keptFields[strings.ToLower(name)] {
+	if _, ok := keptFields[name]; !ok {
 		return false
 	}
-	return len(c.absent) == 0 || !bytes.Contains(c.absent, []byte(strings.ToLower(name)))
+	return !isAbsent(c.piece(2), name)
+}
+
+// isAbsent reports whether one of the names is in the list.
+func isAbsent(list []byte, names ...string) bool {
+	for len(list) > 0 {
+		first, rest, _ := bytes.Cut(list, []byte(","))
+		for _, n := range names {
+			if string(first) == n {
+				return true
+			}
+		}
+		list = rest
+	}
+	return false
 }
 
 // AppendFields appends the named fields and a blank line, and reports whether
@@ -139,7 +206,7 @@ func (c *Cold) AppendFields(dst []byte, names []string) ([]byte, bool) {
 			return dst, false
 		}
 	}
-	for b := c.Kept; len(b) > 0; {
+	for b := c.Kept(); len(b) > 0; {
 		n, colon := foldedLength(b)
 		if has(names, b[:colon]) {
 			dst = append(dst, b[:n]...)
@@ -188,60 +255,6 @@ func equalFold(a string, b []byte) bool {
 	return true
 }
 
-// delta describes target by pieces of source and of its own: pairs of varints,
-// own length and its bytes, then offset and length in source. An ENVELOPE is
-// mostly what its header fields say, in quotes.
-func delta(dst, target, source []byte) []byte {
-	const least = 5
-	own := 0 // start of the bytes not described yet
-	for i := 0; i < len(target); i++ {
-		if target[i] != '"' {
-			continue
-		}
-		n := bytes.IndexByte(target[i+1:], '"')
-		if n < 0 {
-			break
-		}
-		if n >= least {
-			if at := bytes.Index(source, target[i+1:i+1+n]); at >= 0 {
-				dst = binary.AppendUvarint(dst, uint64(i+1-own))
-				dst = append(dst, target[own:i+1]...)
-				dst = binary.AppendUvarint(dst, uint64(at))
-				dst = binary.AppendUvarint(dst, uint64(n))
-				own = i + 1 + n
-			}
-		}
-		i += n + 1
-	}
-	dst = binary.AppendUvarint(dst, uint64(len(target)-own))
-	return append(dst, target[own:]...)
-}
-
-// undelta is the inverse; what does not fit ends it.
-func undelta(dst, d, source []byte) []byte {
-	for len(d) > 0 {
-		n, k := binary.Uvarint(d)
-		if k <= 0 || n > uint64(len(d)-k) {
-			return dst
-		}
-		dst = append(dst, d[k:k+int(n)]...)
-		if d = d[k+int(n):]; len(d) == 0 {
-			return dst
-		}
-		at, k := binary.Uvarint(d)
-		if k <= 0 {
-			return dst
-		}
-		length, j := binary.Uvarint(d[k:])
-		if j <= 0 || at > uint64(len(source)) || length > uint64(len(source))-at {
-			return dst
-		}
-		dst = append(dst, source[at:at+length]...)
-		d = d[k+j:]
-	}
-	return dst
-}
-
 func references(tx *storage.Tx, id MsgID) uint64 {
 	n, k := binary.Uvarint(tx.Get(refsKey(id)))
 	if k <= 0 {
@@ -258,7 +271,8 @@ func retain(tx *storage.Tx, id MsgID) {
 func release(tx *storage.Tx, id MsgID) {
 	switch n := references(tx, id) - 1; n {
 	case 0:
-		if c, err := ReadCold(tx, id); err == nil {
+		var c Cold
+		if c.Read(tx, id, JustPrefix) == nil {
 			tx.Release(c.Blob)
 		}
 		tx.Delete(coldKey(id))

@@ -117,7 +117,8 @@ func (b *Body) Reader() io.Reader { return io.NewSectionReader(b, 0, b.Size()) }
 // gives back once others refer to it.
 func (in *Incoming) Body(tx *storage.Tx) blob.ID {
 	if in.tx == tx && in.id != 0 {
-		if c, err := ReadCold(tx, in.id); err == nil {
+		var c Cold
+		if c.Read(tx, in.id, JustPrefix) == nil {
 			return c.Blob
 		}
 	}

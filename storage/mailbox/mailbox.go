@@ -10,7 +10,7 @@
 // Key schema, beside the floor's collections (one per mailbox, header in Extra)
 // and items (one per message and mailbox, the hot row):
 //
-//	item       modseq(8) flags(8) message(8) internal date(8) size(4) save date(4)
+//	item             modseq flags message size, internal and save date, as varints
 //	'm' message(8)   the cold row: what all copies share, see cold.go
 //	'n' message(8)   references to the cold row; no row is one reference
 //

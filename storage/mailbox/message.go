@@ -19,27 +19,37 @@ type Message struct {
 	Size     int64 // bytes, with our own header fields
 }
 
-const hotSize = 40
-
+// marshal writes the fields as varints; the save date is told by its distance
+// from the internal one.
 func (m *Message) marshal() []byte {
-	b := make([]byte, hotSize)
-	binary.BigEndian.PutUint64(b, uint64(m.ModSeq))
-	binary.BigEndian.PutUint64(b[8:], uint64(m.Flags))
-	binary.BigEndian.PutUint64(b[16:], uint64(m.Body))
-	binary.BigEndian.PutUint64(b[24:], uint64(m.Internal))
-	binary.BigEndian.PutUint32(b[32:], uint32(m.Size))
-	binary.BigEndian.PutUint32(b[36:], m.Saved)
-	return b
+	b := make([]byte, 0, 40)
+	for _, v := range [...]uint64{uint64(m.ModSeq), uint64(m.Flags), uint64(m.Body), uint64(m.Size)} {
+		b = binary.AppendUvarint(b, v)
+	}
+	b = binary.AppendVarint(b, m.Internal)
+	return binary.AppendVarint(b, int64(m.Saved)-m.Internal)
 }
 
 func unmarshal(id storage.ItemID, b []byte) (m Message, ok bool) {
-	if len(b) != hotSize {
+	var v [4]uint64
+	for i := range v {
+		n := 0
+		if v[i], n = binary.Uvarint(b); n <= 0 {
+			return m, false
+		}
+		b = b[n:]
+	}
+	internal, n := binary.Varint(b)
+	if n <= 0 {
+		return m, false
+	}
+	saved, k := binary.Varint(b[n:])
+	if k <= 0 || n+k != len(b) {
 		return m, false
 	}
 	return Message{
-		UID: id, ModSeq: storage.ModSeq(binary.BigEndian.Uint64(b)), Flags: Flags(binary.BigEndian.Uint64(b[8:])),
-		Body: MsgID(binary.BigEndian.Uint64(b[16:])), Internal: int64(binary.BigEndian.Uint64(b[24:])),
-		Size: int64(binary.BigEndian.Uint32(b[32:])), Saved: binary.BigEndian.Uint32(b[36:]),
+		UID: id, ModSeq: storage.ModSeq(v[0]), Flags: Flags(v[1]), Body: MsgID(v[2]), Size: int64(v[3]),
+		Internal: internal, Saved: uint32(internal + saved),
 	}, true
 }
 
