@@ -31,6 +31,7 @@ var rules = []rule{
 	{"storage/mailbox", []string{"storage", "storage/blob"}, "a store sees only the floor, so that one transaction can hold any of them"},
 	{"storage/audit", []string{"storage", "storage/blob"}, "a store sees only the floor, so that one transaction can hold any of them"},
 	{"storage/signin", []string{"storage", "storage/blob"}, "a store sees only the floor, so that one transaction can hold any of them"},
+	{"storage/register", []string{"storage", "storage/blob"}, "a store sees only the floor, so that one transaction can hold any of them"},
 	{"smtp", []string{"storage", "smtp"}, "a door does not look into another door; what mail means is mailflow's"},
 	{"imap", []string{"storage", "storage/blob", "storage/accounts", "storage/mailbox", "imap"}, "a door does not look into another door"},
 	{"dav", []string{"storage", "storage/blob", "storage/accounts", "storage/locks", "dav/davxml"}, "the engine knows resources, not what their content means"},
