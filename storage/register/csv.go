@@ -45,16 +45,16 @@ func ReadPayments(r io.Reader) ([]Payment, error) {
 		if errors.Is(err, io.EOF) {
 			return out, nil
 		}
-		line, _ := c.FieldPos(0)
-		if err == nil && len(out) == MaxPayments {
-			err = fmt.Errorf("more than %d payments", MaxPayments)
-		}
-		var p Payment
-		if err == nil {
-			p, err = payment(row, columns)
-		}
 		if err != nil {
-			return nil, fmt.Errorf("line %d: %w: %w", line, storage.ErrInvalid, err)
+			return nil, fmt.Errorf("%w: %w", storage.ErrInvalid, err) // it names its line
+		}
+		line, _ := c.FieldPos(0)
+		if len(out) == MaxPayments {
+			return nil, fmt.Errorf("line %d: more than %d payments: %w", line, MaxPayments, storage.ErrInvalid)
+		}
+		p, err := payment(row, columns)
+		if err != nil {
+			return nil, fmt.Errorf("line %d: %w", line, err)
 		}
 		p.Line = line
 		out = append(out, p)
@@ -83,7 +83,7 @@ func header(c *csv.Reader) (columns [2]int, err error) {
 
 func payment(row []string, columns [2]int) (p Payment, err error) {
 	if len(row) <= max(columns[0], columns[1]) {
-		return p, fmt.Errorf("%d columns", len(row))
+		return p, fmt.Errorf("%d columns: %w", len(row), storage.ErrInvalid)
 	}
 	if p.Reference, err = ParseReference(row[columns[0]]); err != nil {
 		return p, err
