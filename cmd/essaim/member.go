@@ -9,7 +9,6 @@ import (
 	"essaim.coop/essaim/storage"
 	"essaim.coop/essaim/storage/accounts"
 	"essaim.coop/essaim/storage/locks"
-	"essaim.coop/essaim/storage/mailbox"
 )
 
 type memberCmd struct {
@@ -166,7 +165,7 @@ type memberRemove struct {
 	Yes     bool   `help:"Really: nothing of it can be had back but from a backup." required:""`
 }
 
-// Run deletes the mailboxes in bounded commits, then the account.
+// Run deletes what the account has in bounded commits, then the account.
 func (c *memberRemove) Run(e *env) error {
 	return e.onStore(func(ctx context.Context, a *App, _ io.Writer) error {
 		for done := false; !done && ctx.Err() == nil; {
@@ -175,9 +174,10 @@ func (c *memberRemove) Run(e *env) error {
 				if err != nil {
 					return err
 				}
-				left, err := mailbox.Purge(tx, m.ID, 500)
-				if err != nil || left {
-					return err
+				for _, purge := range purges {
+					if left, err := purge(tx, m.ID, 500); err != nil || left {
+						return err
+					}
 				}
 				done = true
 				locks.RemoveAccount(tx, m.ID)

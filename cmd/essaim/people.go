@@ -10,18 +10,26 @@ import (
 	"essaim.coop/essaim/smtp"
 	"essaim.coop/essaim/storage"
 	"essaim.coop/essaim/storage/accounts"
+	"essaim.coop/essaim/storage/contacts"
 	"essaim.coop/essaim/storage/locks"
 	"essaim.coop/essaim/storage/mailbox"
 )
 
-// join makes an account with its mailboxes.
+// join makes an account with its mailboxes and its address book.
 func join(tx *storage.Tx, n accounts.NewAccount, now time.Time) (accounts.Account, error) {
 	a, err := accounts.Create(tx, n, now)
 	if err != nil {
 		return a, err
 	}
-	return a, mailbox.Ensure(tx, a.ID, now)
+	if err := mailbox.Ensure(tx, a.ID, now); err != nil {
+		return a, err
+	}
+	return a, contacts.Ensure(tx, a.ID, now)
 }
+
+// purges remove what an account has in each room, a bounded part at a time;
+// they report whether something is left.
+var purges = []func(tx *storage.Tx, a storage.AccountID, most int) (left bool, err error){mailbox.Purge, contacts.Purge}
 
 // enrol makes a demo member with an app password that is known beforehand.
 func (a *App) enrol(tx *storage.Tx, n accounts.NewAccount, password string, now time.Time) error {
@@ -58,7 +66,7 @@ func (loopback) Network() string { return "tcp" }
 func (loopback) String() string  { return "127.0.0.1" }
 
 // checks are the rooms' own parts of a check.
-var checks = []storage.CheckHook{accounts.Check, mailbox.Check, locks.Check, queueCheck}
+var checks = []storage.CheckHook{accounts.Check, mailbox.Check, locks.Check, contacts.Check, queueCheck}
 
 // update and view wrap a transaction of a command.
 func update(what string, fn func(tx *storage.Tx, now time.Time) error) storeCmd {

@@ -28,6 +28,7 @@ var rules = []rule{
 	{"storage", []string{"storage/kv", "storage/blob"}, "the floor carries the stores, it does not know them"},
 	{"storage/accounts", []string{"storage", "storage/blob"}, "a store sees only the floor, so that one transaction can hold any of them"},
 	{"storage/locks", []string{"storage", "storage/blob"}, "a store sees only the floor, so that one transaction can hold any of them"},
+	{"storage/contacts", []string{"storage", "storage/blob"}, "a store sees only the floor, so that one transaction can hold any of them"},
 	{"storage/mailbox", []string{"storage", "storage/blob"}, "a store sees only the floor, so that one transaction can hold any of them"},
 	{"storage/audit", []string{"storage", "storage/blob"}, "a store sees only the floor, so that one transaction can hold any of them"},
 	{"storage/signin", []string{"storage", "storage/blob"}, "a store sees only the floor, so that one transaction can hold any of them"},
