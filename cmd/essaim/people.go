@@ -11,6 +11,7 @@ import (
 	"essaim.coop/essaim/storage"
 	"essaim.coop/essaim/storage/accounts"
 	"essaim.coop/essaim/storage/contacts"
+	"essaim.coop/essaim/storage/files"
 	"essaim.coop/essaim/storage/locks"
 	"essaim.coop/essaim/storage/mailbox"
 )
@@ -29,7 +30,7 @@ func join(tx *storage.Tx, n accounts.NewAccount, now time.Time) (accounts.Accoun
 
 // purges remove what an account has in each room, a bounded part at a time;
 // they report whether something is left.
-var purges = []func(tx *storage.Tx, a storage.AccountID, most int) (left bool, err error){mailbox.Purge, contacts.Purge}
+var purges = []func(tx *storage.Tx, a storage.AccountID, most int) (left bool, err error){mailbox.Purge, files.Purge, contacts.Purge}
 
 // enrol makes a demo member with an app password that is known beforehand.
 func (a *App) enrol(tx *storage.Tx, n accounts.NewAccount, password string, now time.Time) error {
@@ -66,7 +67,7 @@ func (loopback) Network() string { return "tcp" }
 func (loopback) String() string  { return "127.0.0.1" }
 
 // checks are the rooms' own parts of a check.
-var checks = []storage.CheckHook{accounts.Check, mailbox.Check, locks.Check, contacts.Check, queueCheck}
+var checks = []storage.CheckHook{accounts.Check, mailbox.Check, locks.Check, files.Check, contacts.Check, queueCheck}
 
 // update and view wrap a transaction of a command.
 func update(what string, fn func(tx *storage.Tx, now time.Time) error) storeCmd {

@@ -27,6 +27,7 @@ var rules = []rule{
 	{"storage/kv", []string{"storage/kv", "storage/blob"}, "an engine knows keys, values and bodies, nothing of what they mean"},
 	{"storage", []string{"storage/kv", "storage/blob"}, "the floor carries the stores, it does not know them"},
 	{"storage/accounts", []string{"storage", "storage/blob"}, "a store sees only the floor, so that one transaction can hold any of them"},
+	{"storage/files", []string{"storage", "storage/blob"}, "a store sees only the floor, so that one transaction can hold any of them"},
 	{"storage/locks", []string{"storage", "storage/blob"}, "a store sees only the floor, so that one transaction can hold any of them"},
 	{"storage/contacts", []string{"storage", "storage/blob"}, "a store sees only the floor, so that one transaction can hold any of them"},
 	{"storage/mailbox", []string{"storage", "storage/blob"}, "a store sees only the floor, so that one transaction can hold any of them"},
