@@ -1,16 +1,21 @@
 package mailflow
 
 import (
+	"bytes"
+	"encoding/binary"
 	"fmt"
+	"io"
 	"strings"
 	"time"
 
 	"essaim.coop/essaim/format/message"
+	"essaim.coop/essaim/mailflow/queue"
 	"essaim.coop/essaim/smtp"
 )
 
-// maxReceived is when a message is taken to run in circles (RFC 5321 §6.3).
-const maxReceived = 50
+// maxReceived is when a message is taken to run in circles (RFC 5321 §6.3 asks
+// for 100 at least).
+const maxReceived = 100
 
 // A headerFacts is what routing needs to know of a header block.
 type headerFacts struct {
@@ -26,7 +31,9 @@ func inspect(header []byte) headerFacts {
 		case strings.EqualFold(f.Name, "From"):
 			h.froms++
 			for _, a := range message.ParseAddressList(string(f.Value)) {
-				h.from = append(h.from, a.Address())
+				if addr := a.Address(); addr != "" {
+					h.from = append(h.from, addr)
+				}
 			}
 		case strings.EqualFold(f.Name, "Received"):
 			h.received++
@@ -51,16 +58,78 @@ func (h headerFacts) refuse() error {
 	return nil
 }
 
-// trace makes the fields we put in front: Return-Path and Received.
+// traceFields makes the fields we put in front: Return-Path and Received.
 func (m *Mail) traceFields(env *smtp.Envelope, now time.Time) []byte {
 	s := &env.Session
-	var b []byte
-	b = fmt.Appendf(b, "Return-Path: <%s>\r\n", env.From)
+	b := fmt.Appendf(nil, "%s: <%s>\r\n", returnPath, env.From)
 	r := message.Received{
-		From: s.HELO, Addr: s.IP(), By: m.Hostname, With: s.Protocol(), ID: s.ID, TLS: s.TLSInfo(), Date: now,
+		From: s.HELO, Addr: literal(s.IP()), By: m.Hostname, With: s.Protocol(), ID: s.ID, TLS: s.TLSInfo(), Date: now,
 	}
 	if len(env.To) == 1 { // RFC 5321 §7.6: several would tell of blind copies
 		r.For = env.To[0].Addr
 	}
 	return message.AppendReceived(b, r)
+}
+
+const returnPath = "Return-Path"
+
+// relayed is our prefix without the Return-Path, which is only for the last
+// host (RFC 5321 §4.4).
+func relayed(prefix []byte) []byte {
+	if bytes.HasPrefix(prefix, []byte(returnPath+":")) {
+		return prefix[bytes.IndexByte(prefix, '\n')+1:]
+	}
+	return prefix
+}
+
+// literal is an address as it stands in brackets (RFC 5321 §4.1.3).
+func literal(ip string) string {
+	if strings.Contains(ip, ":") {
+		return "IPv6:" + ip
+	}
+	return ip
+}
+
+func ascii(b string) bool {
+	return strings.IndexFunc(b, func(c rune) bool { return c > 126 }) < 0
+}
+
+// needsUTF8 reports whether a message can only go where SMTPUTF8 is offered.
+// Clients say so of all their mail, iOS for one; what counts is what is in it
+// (RFC 6531 §3.2).
+func needsUTF8(env *smtp.Envelope, header []byte, to []queue.Recipient) bool {
+	if !env.UTF8 {
+		return false
+	}
+	for _, r := range to {
+		if !ascii(r.Addr) {
+			return true
+		}
+	}
+	return !ascii(env.From) || hasHigh(header)
+}
+
+// An octets notes whether what is written needs 8BITMIME.
+type octets struct {
+	w    io.Writer
+	high bool
+}
+
+func (o *octets) Write(p []byte) (int, error) {
+	o.high = o.high || hasHigh(p)
+	return o.w.Write(p)
+}
+
+func hasHigh(p []byte) bool {
+	for ; len(p) >= 8; p = p[8:] {
+		if binary.NativeEndian.Uint64(p)&0x8080808080808080 != 0 {
+			return true
+		}
+	}
+	for _, c := range p {
+		if c >= 0x80 {
+			return true
+		}
+	}
+	return false
 }

@@ -22,21 +22,18 @@ type Inbound struct{ *Mail }
 func (Inbound) Sender(context.Context, *smtp.Envelope) error { return nil }
 
 // Recipient refuses at once what would otherwise have to be returned.
-func (m Inbound) Recipient(_ context.Context, _ *smtp.Envelope, r smtp.Rcpt) error {
+func (m Inbound) Recipient(_ context.Context, e *smtp.Envelope, r smtp.Rcpt) error {
 	return reply(m.DB.View(func(tx *storage.Tx) error {
-		if strings.EqualFold(r.Addr, "postmaster") { // RFC 5321 §4.5.1
-			return &smtp.Error{Code: 550, Enhanced: "5.1.1", Text: "Write to postmaster@ and a domain"}
-		}
-		_, domain, _ := strings.Cut(r.Addr, "@")
-		if !accounts.LocalDomain(tx, domain) {
+		addr := postmaster(tx, r.Addr)
+		if !accounts.LocalDomain(tx, domainOf(addr)) {
 			return &smtp.Error{Code: 550, Enhanced: "5.7.1", Text: "This server takes mail for its own domains only"}
 		}
-		d, err := accounts.Resolve(tx, r.Addr)
+		d, err := accounts.Resolve(tx, addr)
 		if err != nil {
 			return err
 		}
 		for _, a := range d.Accounts {
-			if used, limit := tx.Quota(tx.Household(a)); limit > 0 && used >= limit {
+			if used, limit := tx.Quota(tx.Household(a)); limit > 0 && used+max(e.Size, 1) > limit {
 				return storage.ErrQuota
 			}
 		}
@@ -47,7 +44,7 @@ func (m Inbound) Recipient(_ context.Context, _ *smtp.Envelope, r smtp.Rcpt) err
 // Deliver takes a message for its recipients.
 func (m Inbound) Deliver(_ context.Context, env *smtp.Envelope, body io.Reader) error {
 	now := time.Now()
-	in, err := m.stage(body)
+	in, err := m.stage(env, body, now)
 	if err != nil {
 		return reply(err)
 	}
@@ -55,23 +52,39 @@ func (m Inbound) Deliver(_ context.Context, env *smtp.Envelope, body io.Reader) 
 		in.Discard()
 		return err
 	}
-	in.WithPrefix(m.traceFields(env, now))
 	return m.store(env, in, now)
 }
 
-// stage reads the message to its end and makes its index. The reader's error is
-// for the client to hear.
-func (m *Mail) stage(body io.Reader) (*mailbox.Incoming, error) {
+// postmaster gives the one address without a domain (RFC 5321 §4.5.1) that of
+// the first domain that has a postmaster.
+func postmaster(tx *storage.Tx, addr string) string {
+	if !strings.EqualFold(addr, "postmaster") {
+		return addr
+	}
+	domains, err := accounts.Domains(tx)
+	for _, d := range domains {
+		if _, e := accounts.Resolve(tx, "postmaster@"+d.Name); err == nil && e == nil {
+			return "postmaster@" + d.Name
+		}
+	}
+	return addr
+}
+
+// stage reads the message to its end and makes its index, with our trace fields
+// in front. The reader's error is for the client to hear.
+func (m *Mail) stage(env *smtp.Envelope, body io.Reader, now time.Time) (*mailbox.Incoming, error) {
 	w := m.DB.Stage()
-	if _, err := io.Copy(w, body); err != nil {
+	o := octets{w: w}
+	if _, err := io.Copy(&o, body); err != nil {
 		w.Abort()
 		return nil, err
 	}
+	env.EightBit = env.EightBit || o.high
 	s, err := w.Finish()
 	if err != nil {
 		return nil, err
 	}
-	in, err := mailbox.Prepare(s)
+	in, err := mailbox.PrepareWith(s, m.traceFields(env, now))
 	if err != nil {
 		s.Discard()
 	}

@@ -39,9 +39,9 @@ func (m *Mail) route(tx *storage.Tx, env *smtp.Envelope, in *mailbox.Incoming, n
 }
 
 func (r *routed) add(tx *storage.Tx, to smtp.Rcpt) error {
-	_, domain, _ := strings.Cut(to.Addr, "@")
-	if !accounts.LocalDomain(tx, domain) {
-		r.elsewhere(domain, queue.Recipient{Addr: to.Addr, ORCPT: to.ORCPT, Notify: to.Notify})
+	to.Addr = postmaster(tx, to.Addr)
+	if !accounts.LocalDomain(tx, domainOf(to.Addr)) {
+		r.elsewhere(queue.Recipient{Addr: to.Addr, ORCPT: to.ORCPT, Notify: to.Notify})
 		return nil
 	}
 	d, err := accounts.Resolve(tx, to.Addr)
@@ -54,18 +54,24 @@ func (r *routed) add(tx *storage.Tx, to smtp.Rcpt) error {
 		}
 	}
 	for _, x := range d.External {
-		_, domain, _ := strings.Cut(x, "@")
-		r.elsewhere(domain, queue.Recipient{Addr: x})
+		r.elsewhere(queue.Recipient{Addr: x})
 	}
 	return nil
 }
 
-func (r *routed) elsewhere(domain string, to queue.Recipient) {
+// elsewhere adds a recipient of another host, once.
+func (r *routed) elsewhere(to queue.Recipient) {
+	domain := domainOf(to.Addr)
 	if a, err := accounts.NormalizeDomain(domain); err == nil {
 		domain = a
 	}
-	r.remote[domain] = append(r.remote[domain], to)
+	if !slices.ContainsFunc(r.remote[domain], func(x queue.Recipient) bool { return x.Addr == to.Addr }) {
+		r.remote[domain] = append(r.remote[domain], to)
+	}
 }
+
+// domainOf is what is behind the last @, as a quoted local part may hold more.
+func domainOf(addr string) string { return addr[strings.LastIndexByte(addr, '@')+1:] }
 
 // deliver appends to the local mailboxes. The caller has the message staged, so
 // a mailbox that has no room is found before anything is written.
@@ -89,11 +95,12 @@ func (m *Mail) enqueue(tx *storage.Tx, r *routed, env *smtp.Envelope, in *mailbo
 		return nil
 	}
 	id := in.Body(tx)
+	prefix := relayed(in.Prefix)
 	for domain, to := range r.remote {
 		tx.Retain(id)
 		_, err := queue.Put(tx, queue.Entry{
-			Domain: domain, Sender: env.From, Recipients: to, Blob: id, Prefix: in.Prefix, Size: in.Size(),
-			Header: len(in.Prefix) + len(in.Header), Ret: env.Ret, EnvID: env.EnvID, UTF8: env.UTF8, EightBit: env.EightBit,
+			Domain: domain, Sender: env.From, Recipients: to, Blob: id, Prefix: prefix, Size: int64(len(prefix)) + in.Staged.Size,
+			Header: len(prefix) + len(in.Header), Ret: env.Ret, EnvID: env.EnvID, UTF8: needsUTF8(env, in.Header, to), EightBit: env.EightBit,
 		}, now)
 		if err != nil {
 			return err

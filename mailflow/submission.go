@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"strings"
 	"time"
 
 	"essaim.coop/essaim/format/message"
@@ -41,11 +40,11 @@ func (m *Mail) own(e *smtp.Envelope, address string) error {
 // Recipient refuses addresses of ours that do not exist, and what is no address.
 func (m Submission) Recipient(_ context.Context, _ *smtp.Envelope, r smtp.Rcpt) error {
 	return reply(m.DB.View(func(tx *storage.Tx) error {
-		addr, err := accounts.Normalize(r.Addr)
+		addr, err := accounts.Normalize(postmaster(tx, r.Addr))
 		if err != nil {
 			return err
 		}
-		if _, domain, _ := strings.Cut(addr, "@"); !accounts.LocalDomain(tx, domain) {
+		if !accounts.LocalDomain(tx, domainOf(addr)) {
 			return nil
 		}
 		_, err = accounts.Resolve(tx, addr)
@@ -57,7 +56,7 @@ func (m Submission) Recipient(_ context.Context, _ *smtp.Envelope, r smtp.Rcpt) 
 // Date and Message-ID. The bytes that came are not touched.
 func (m Submission) Deliver(_ context.Context, env *smtp.Envelope, body io.Reader) error {
 	now := time.Now()
-	in, err := m.stage(body)
+	in, err := m.stage(env, body, now)
 	if err != nil {
 		return reply(err)
 	}
@@ -66,7 +65,9 @@ func (m Submission) Deliver(_ context.Context, env *smtp.Envelope, body io.Reade
 		in.Discard()
 		return err
 	}
-	in.WithPrefix(m.submittedFields(env, facts, now))
+	if added := missingFields(env, facts, now); len(added) > 0 {
+		in.WithPrefix(append(in.Prefix, added...))
+	}
 	return m.store(env, in, now)
 }
 
@@ -86,14 +87,13 @@ func (m *Mail) acceptable(env *smtp.Envelope, f headerFacts) error {
 	return nil
 }
 
-func (m *Mail) submittedFields(env *smtp.Envelope, f headerFacts, now time.Time) []byte {
-	b := m.traceFields(env, now)
+// missingFields are those that the client left out.
+func missingFields(env *smtp.Envelope, f headerFacts, now time.Time) (b []byte) {
 	if !f.hasDate {
 		b = fmt.Appendf(b, "Date: %s\r\n", now.Format(message.DateFormat))
 	}
 	if !f.hasMsgID {
-		_, host, _ := strings.Cut(env.From, "@")
-		b = fmt.Appendf(b, "Message-ID: %s\r\n", message.NewID(host))
+		b = fmt.Appendf(b, "Message-ID: %s\r\n", message.NewID(domainOf(env.From)))
 	}
 	return b
 }

@@ -50,7 +50,7 @@ type Session struct {
 // IP returns the client's address without the port.
 func (s *Session) IP() string {
 	if a, ok := s.Addr.(*net.TCPAddr); ok {
-		return a.AddrPort().Addr().Unmap().String()
+		return a.AddrPort().Addr().Unmap().WithZone("").String()
 	}
 	return s.Addr.String()
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"essaim.coop/essaim/mailflow"
+	"essaim.coop/essaim/mailflow/queue"
 	"essaim.coop/essaim/smtp"
 	"essaim.coop/essaim/storage"
 	"essaim.coop/essaim/storage/accounts"
@@ -67,7 +68,7 @@ func (loopback) Network() string { return "tcp" }
 func (loopback) String() string  { return "127.0.0.1" }
 
 // checks are the rooms' own parts of a check.
-var checks = []storage.CheckHook{accounts.Check, mailbox.Check, locks.Check, files.Check, contacts.Check, queueCheck}
+var checks = []storage.CheckHook{accounts.Check, mailbox.Check, locks.Check, files.Check, contacts.Check, queue.Check}
 
 // update and view wrap a transaction of a command.
 func update(what string, fn func(tx *storage.Tx, now time.Time) error) storeCmd {

@@ -69,13 +69,6 @@ func (c *queueDrop) Run(e *env) error {
 	}))
 }
 
-// queueCheck is the queue's part of a check: every entry has its body.
-func queueCheck(tx *storage.Tx, r *storage.Report) {
-	if err := queue.List(tx, func(q *queue.Entry) bool { r.Refers(q.Blob); return true }); err != nil {
-		r.Problem("queue: %v", err)
-	}
-}
-
 type traceCmd struct {
 	Kind string `arg:"" default:"all" enum:"all,smtp,submission,lmtp,imap,queue" help:"smtp, submission, lmtp, imap, queue or all."`
 }
