@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-//go:embed layout.html
+//go:embed layout.html wrong.html
 var layout embed.FS
 
 //go:embed static

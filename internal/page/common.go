@@ -19,6 +19,7 @@ var common = Words{
 	"wrong.crossorigin": T("This form came from another site, so nothing was done.",
 		"Ce formulaire venait d'un autre site : rien n'a été fait.",
 		"Dit formulier kwam van een andere site, er is niets gedaan."),
+	"wrong.large": T("That is too large to be sent at once.", "C'est trop volumineux pour être envoyé en une fois.", "Dat is te groot om in één keer te verzenden."),
 	"wrong.slow": T("Too many attempts from here. Please wait a little, then try again.",
 		"Trop d'essais depuis ici. Attendez un peu, puis réessayez.",
 		"Te veel pogingen vanaf hier. Wacht even en probeer het dan opnieuw."),

@@ -72,24 +72,35 @@ func New(pages fs.FS, words Words) (*Set, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := s.add(layout, "wrong.html"); err != nil {
+		return nil, err
+	}
 	for _, name := range names {
-		byLang := map[Lang]*template.Template{}
-		for _, lang := range Languages {
-			t := template.New("layout.html").Funcs(s.funcs(lang)).Option("missingkey=error")
-			if t, err = t.ParseFS(layout, "layout.html"); err == nil {
-				t, err = t.ParseFS(pages, name)
-			}
-			if err != nil {
-				return nil, fmt.Errorf("page %s: %w", name, err)
-			}
-			byLang[lang] = t
+		if err := s.add(pages, name); err != nil {
+			return nil, err
 		}
-		if err := s.words.checkTemplate(byLang[EN]); err != nil {
-			return nil, fmt.Errorf("page %s: %w", name, err)
-		}
-		s.pages[strings.TrimSuffix(path.Base(name), ".html")] = byLang
 	}
 	return s, nil
+}
+
+// add reads one page, once for every language.
+func (s *Set) add(pages fs.FS, name string) error {
+	byLang := map[Lang]*template.Template{}
+	for _, lang := range Languages {
+		t, err := template.New("layout.html").Funcs(s.funcs(lang)).Option("missingkey=error").ParseFS(layout, "layout.html")
+		if err == nil {
+			t, err = t.ParseFS(pages, name)
+		}
+		if err != nil {
+			return fmt.Errorf("page %s: %w", name, err)
+		}
+		byLang[lang] = t
+	}
+	if err := s.words.checkTemplate(byLang[EN]); err != nil {
+		return fmt.Errorf("page %s: %w", name, err)
+	}
+	s.pages[strings.TrimSuffix(path.Base(name), ".html")] = byLang
+	return nil
 }
 
 func (s *Set) funcs(lang Lang) template.FuncMap {
