@@ -66,12 +66,15 @@ type CheckOptions struct {
 	Hooks  []CheckHook
 }
 
-// Check verifies the open store: every header against its items and its log,
-// every quota against what it counts, every reference to a body. It reads one
-// state; damage is a problem in the report, an error is something that kept it
-// from looking.
+// Check verifies the open store: the engine's files, every header against its
+// items and its log, every quota against what it counts, every reference to a
+// body. It reads one state; damage is a problem in the report, an error is
+// something that kept it from looking.
 func (db *DB) Check(ctx context.Context, opt CheckOptions) (*Report, error) {
 	r := &Report{refs: map[blob.ID]uint32{}}
+	if err := db.kv.Verify(ctx, func(s string) { r.Problem("%s", s) }); err != nil || !r.Clean() {
+		return r, err // what stands on damaged pages would only repeat it
+	}
 	err := db.View(func(tx *Tx) error {
 		c := checker{Report: r, tx: tx, used: map[HouseholdID]int64{}, of: map[AccountID]HouseholdID{}}
 		c.accounts()
@@ -241,13 +244,8 @@ func (db *DB) checkBodies(ctx context.Context, r *Report) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		body, err := db.kv.Open(id)
-		if err == nil {
-			_, err = io.Copy(io.Discard, body)
-			err = errors.Join(err, body.Close())
-		}
-		if err != nil && !errors.Is(err, kv.ErrNoBlob) { // deleted meanwhile
-			r.Problem("body %d: %v", id, err)
+		if err := db.kv.VerifyBody(id); err != nil && !errors.Is(err, kv.ErrNoBlob) { // deleted meanwhile
+			r.Problem("%v", err)
 		}
 	}
 	return nil

@@ -42,7 +42,10 @@ func Open(dir string, opt Options) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	db := &DB{kv: engine, log: opt.Logger, ro: opt.ReadOnly, opened: time.Now()}
+	db := &DB{kv: engine, log: opt.Logger, ro: engine.ReadOnly() != "", opened: time.Now()}
+	if db.ro && !opt.ReadOnly {
+		opt.Logger.Error("the store is served for reading only", "reason", engine.ReadOnly())
+	}
 	if err := db.begin(); err != nil {
 		return nil, errors.Join(fmt.Errorf("store %s: %w", filepath.Clean(dir), err), engine.Close())
 	}
@@ -107,6 +110,15 @@ func (db *DB) StoppedInOrder() bool { return db.clean }
 // acknowledged and the process should end.
 func (db *DB) Failed() <-chan struct{} { return db.kv.Failed() }
 
+// ReadOnly says why every Update fails with ErrTemporary: the store was opened
+// so, or its disk has failed twice. "" when it can be written.
+func (db *DB) ReadOnly() string { return db.kv.ReadOnly() }
+
+// ClearFailure forgets that the disk has failed, once a check has found nothing
+// or the disk was replaced. A store that is read-only stays so until it is
+// opened again.
+func (db *DB) ClearFailure() error { return db.kv.ClearFailure() }
+
 // Stats returns the engine's counters.
 func (db *DB) Stats() kv.Stats { return db.kv.Stats() }
 
@@ -154,7 +166,7 @@ func translate(err error) error {
 		return fmt.Errorf("%w: %w", ErrFull, err)
 	case errors.Is(err, kv.ErrNoBlob):
 		return fmt.Errorf("%w: %w", ErrNotFound, err)
-	case errors.Is(err, kv.ErrFailed), errors.Is(err, kv.ErrClosed):
+	case errors.Is(err, kv.ErrFailed), errors.Is(err, kv.ErrClosed), errors.Is(err, kv.ErrReadOnly):
 		return fmt.Errorf("%w: %w", ErrTemporary, err)
 	case errors.Is(err, kv.ErrTooLarge):
 		return fmt.Errorf("%w: %w", ErrInvalid, err)

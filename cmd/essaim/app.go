@@ -152,11 +152,13 @@ func (a *App) start(ctx context.Context, fail context.CancelCauseFunc) error {
 			})
 		}
 	}
-	a.goes.Go(func() {
-		if err := a.queue.Run(ctx); err != nil && ctx.Err() == nil {
-			fail(fmt.Errorf("queue: %w", err))
-		}
-	})
+	if a.db.ReadOnly() == "" { // what is sent must be written down, or it is sent again
+		a.goes.Go(func() {
+			if err := a.queue.Run(ctx); err != nil && ctx.Err() == nil {
+				fail(fmt.Errorf("queue: %w", err))
+			}
+		})
+	}
 	a.goes.Go(func() { _ = a.serveControl(ctx) })
 	return nil
 }

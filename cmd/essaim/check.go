@@ -15,11 +15,21 @@ type checkCmd struct {
 	Quick bool `help:"Leave the bodies out."`
 }
 
-// Run verifies the store. Exit status 0 is clean, 1 is damage or failure.
+// Run verifies the store. Exit status 0 is clean, 1 is damage or failure. When
+// all is found in order, a failure of the disk is forgotten.
 func (c *checkCmd) Run(e *env) error {
 	return e.onStore(func(ctx context.Context, a *App, out io.Writer) error {
 		r, err := a.db.Check(ctx, storage.CheckOptions{Bodies: !c.Quick, Hooks: checks})
-		return reportTo(out, r, err)
+		if err := reportTo(out, r, err); err != nil || c.Quick {
+			return err
+		}
+		if err := a.db.ClearFailure(); err != nil {
+			return err
+		}
+		if why := a.db.ReadOnly(); why != "" {
+			fmt.Fprintf(out, "read-only until the next start: %s\n", why)
+		}
+		return nil
 	})
 }
 

@@ -121,6 +121,9 @@ var demoPeople = []demoMember{
 
 // populate makes what is missing: the domain, the members, their password.
 func (d *demoCmd) populate(ctx context.Context, a *App) error {
+	if a.db.ReadOnly() != "" {
+		return nil
+	}
 	people := make([]demoMember, 0, d.Members+len(demoPeople))
 	for i := range d.Members {
 		people = append(people, demoMember{fmt.Sprintf("user%d", i+1), fmt.Sprintf("Member %d", i+1), "en"})

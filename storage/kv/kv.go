@@ -16,7 +16,9 @@
 //     lasts as it does.
 //   - What was read is what was written, or an error that wraps ErrCorrupt.
 //   - An error of stable storage is final: the engine fails every later Update,
-//     and Failed tells.
+//     and Failed tells. It leaves a note where it can: the next life verifies
+//     what it finds, and after a second failure, or if it finds damage, serves
+//     for reading only, which ReadOnly tells.
 //
 // Package kvtest holds what every engine must pass; kv/local is the default.
 package kv
@@ -41,7 +43,7 @@ var (
 	ErrClosed   = errors.New("kv: closed")
 	ErrTooLarge = errors.New("kv: key or value too large")
 	ErrNoBlob   = errors.New("kv: no such body")
-	ErrReadOnly = errors.New("kv: opened for reading only")
+	ErrReadOnly = errors.New("kv: for reading only")
 )
 
 // A Reader reads one state. It and what it returns are valid until the
@@ -82,8 +84,18 @@ type Engine interface {
 	// brought up to date at the price of what changed.
 	Snapshot(ctx context.Context, dir string) error
 	Stats() Stats
+	// Verify calls bad with every damage in what it keeps besides the bodies,
+	// naming the file. An error is what kept it from looking.
+	Verify(ctx context.Context, bad func(string)) error
+	// VerifyBody reads an attached body; its error names the damaged file.
+	VerifyBody(blob.ID) error
 	// Failed is closed when stable storage has failed.
 	Failed() <-chan struct{}
+	// ReadOnly says why every Update is refused, with ErrReadOnly; "" if none is.
+	ReadOnly() string
+	// ClearFailure takes the note of an earlier failure away, which the next
+	// Open then does not see.
+	ClearFailure() error
 	Close() error
 }
 

@@ -125,7 +125,7 @@ func (db *DB) write(f *frozen) error {
 		}
 	}
 	if !errors.Is(err, kv.ErrFull) {
-		db.fail()
+		db.fail(err)
 	}
 	return err
 }

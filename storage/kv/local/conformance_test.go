@@ -18,12 +18,17 @@ func TestConformance(t *testing.T) {
 
 // kill ends the engine as a kill would: nothing more is written.
 func (db *DB) kill() {
-	db.quiet.Stop()
+	if db.quiet != nil {
+		db.quiet.Stop()
+	}
 	db.ckpt.Lock() // a checkpoint under way ends; the next finds the engine closed
 	db.shown.Lock()
 	db.closed = true
 	db.shown.Unlock()
 	db.ckpt.Unlock()
+	db.broken.Store(true) // nor a group that nobody waits for any more
+	db.flush <- struct{}{}
+	<-db.flush
 	db.goes.Wait()
 	_ = db.release()
 }

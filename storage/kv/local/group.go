@@ -210,7 +210,7 @@ func (db *DB) commit(g *group, next *state) {
 	case errors.Is(g.err, kv.ErrFull):
 		db.undo(g)
 	default:
-		db.fail()
+		db.fail(g.err)
 	}
 	if cap(g.buf) <= keptFrame {
 		db.idle, g.buf = g.buf, nil
@@ -283,7 +283,7 @@ func (db *DB) append(g *group) error {
 // lost is the end: after a failed sync nobody knows what is on the disk, and a
 // second try would be told that all is well.
 func (db *DB) lost(err error) error {
-	db.fail()
+	db.fail(err)
 	return fmt.Errorf("%w: %w", kv.ErrFailed, err)
 }
 

@@ -16,10 +16,12 @@
 //	recover.go     replay after the checkpoint, cut of the torn tail
 //	bodies.go      reading and freeing bodies, rewriting of mostly dead segments
 //	snapshot.go    the online copy
+//	failure.go     what a failing disk leaves behind: a note, then reading only
+//	verify.go      looking at everything; treecheck.go: the pages of the tree
 //
 // The directory holds tree.db, journal/NNNNNNNN (segments), blobs/ (large
-// bodies), tmp/ (staged ones, emptied at open) and ballast (space that a full
-// disk's clean-up may use).
+// bodies), tmp/ (staged ones, emptied at open), ballast (space that a full
+// disk's clean-up may use) and, after the disk has failed, the note "failed".
 package local
 
 import (
@@ -98,7 +100,10 @@ type DB struct {
 	quiet   *time.Timer
 	armed   atomic.Bool // the quiet deadline is set
 	failed  chan struct{}
+	broken  atomic.Bool // set before failed is closed
 	failure sync.Once
+	noted   note   // what an earlier life left about the disk
+	why     string // every Update is refused, or ""
 	ballast ballast
 
 	commits, groups, syncs, checkpoints, written atomic.Uint64
@@ -127,6 +132,7 @@ func Open(dir string, opt Options) (*DB, error) {
 			return nil, err
 		}
 	}
+	db.admit()
 	if err := db.start(); err != nil {
 		db.release()
 		return nil, fmt.Errorf("kv: opening %s: %w", dir, err)
@@ -139,6 +145,9 @@ func (db *DB) start() error {
 		return err
 	}
 	if err := db.recover(); err != nil {
+		return err
+	}
+	if err := db.probation(); err != nil {
 		return err
 	}
 	if db.opt.ReadOnly {
@@ -179,18 +188,6 @@ func (db *DB) Stage() *blob.Writer { return blob.NewWriter(db.fs, db.path("tmp")
 
 // Failed is kv.Engine.
 func (db *DB) Failed() <-chan struct{} { return db.failed }
-
-// fail makes the engine refuse every later Update.
-func (db *DB) fail() { db.failure.Do(func() { close(db.failed) }) }
-
-func (db *DB) hasFailed() bool {
-	select {
-	case <-db.failed:
-		return true
-	default:
-		return false
-	}
-}
 
 // Close lets the Updates end that have begun, writes a last checkpoint, unless
 // the engine has failed, and closes.
@@ -249,7 +246,7 @@ func (db *DB) background() {
 	}
 	defer db.goes.Done()
 	if err := db.Checkpoint(); err != nil && !errors.Is(err, kv.ErrFull) && !errors.Is(err, kv.ErrClosed) {
-		db.fail()
+		db.fail(err)
 	}
 }
 

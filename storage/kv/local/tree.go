@@ -10,6 +10,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"time"
 
@@ -35,6 +36,8 @@ var (
 	bucketMeta  = []byte("meta")
 	bucketLive  = []byte("live")
 	keyPosition = []byte("position")
+
+	buckets = [][]byte{bucketKV, bucketBlobs, bucketFree, bucketMeta, bucketLive}
 )
 
 // mapped is the address space for the tree: 16 GiB, or 1 GiB on 32 bits. A tree
@@ -70,7 +73,7 @@ func newTree(path string, opt *bolt.Options) error {
 		return err
 	}
 	err = t.Update(func(tx *bolt.Tx) error {
-		for _, b := range [][]byte{bucketKV, bucketBlobs, bucketFree, bucketMeta, bucketLive} {
+		for _, b := range buckets {
 			if _, err := tx.CreateBucket(b); err != nil {
 				return err
 			}
@@ -140,6 +143,7 @@ type snapshot struct {
 	tree        *bolt.Tx
 	keys        *bolt.Bucket
 	err         error // damage met while reading
+	faults      bool  // what SetPanicOnFault was
 }
 
 // capture takes the state given, or the durable one, with the tree as it is.
@@ -156,14 +160,34 @@ func (db *DB) capture(s *state) (*snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
-	sn := &snapshot{over: s.over, tree: t, keys: t.Bucket(bucketKV)}
+	sn := &snapshot{over: s.over, tree: t, faults: debug.SetPanicOnFault(true)}
 	if db.frozen != nil {
 		sn.under = db.frozen.over
+	}
+	if sn.keys = sn.bucket(bucketKV); sn.keys == nil {
+		sn.end()
+		return nil, fmt.Errorf("%w: a page of the tree", kv.ErrCorrupt)
 	}
 	return sn, nil
 }
 
-func (s *snapshot) end() { _ = s.tree.Rollback() }
+func (s *snapshot) end() {
+	_ = s.tree.Rollback()
+	debug.SetPanicOnFault(s.faults)
+}
+
+func (s *snapshot) bucket(name []byte) *bolt.Bucket {
+	defer s.astray()
+	return s.tree.Bucket(name)
+}
+
+// astray is deferred around reading the tree: a damaged page can lead to where
+// nothing is, which is damage like any other.
+func (s *snapshot) astray() {
+	if r := recover(); r != nil && s.err == nil {
+		s.err = fmt.Errorf("%w: a page of the tree: %v", kv.ErrCorrupt, r)
+	}
+}
 
 // View is kv.Engine.
 func (db *DB) View(fn func(kv.Reader) error) error {
@@ -188,6 +212,11 @@ func (s *snapshot) Get(key []byte) []byte {
 			return e.value
 		}
 	}
+	return s.fromTree(key)
+}
+
+func (s *snapshot) fromTree(key []byte) []byte {
+	defer s.astray()
 	v := s.keys.Get(key)
 	if v == nil {
 		return nil
@@ -212,6 +241,11 @@ func (s *snapshot) place(id blob.ID) place {
 			return p
 		}
 	}
+	return s.placeInTree(id)
+}
+
+func (s *snapshot) placeInTree(id blob.ID) (p place) {
+	defer s.astray()
 	key := idKey(id)
 	v := s.tree.Bucket(bucketBlobs).Get(key)
 	if v == nil {
@@ -238,7 +272,7 @@ func (s *snapshot) Scan(from, to []byte, reverse bool, fn func(k, v []byte) bool
 	if s.under != nil {
 		sources = append(sources, source{o: newOverlayScan(s.under, from, to, reverse)})
 	}
-	sources = append(sources, source{t: newTreeScan(s.keys, from, to, reverse)})
+	sources = append(sources, source{t: newTreeScan(s, from, to, reverse)})
 	for i := range sources {
 		sources[i].next()
 	}
@@ -339,17 +373,19 @@ func within(k, from, to []byte, reverse bool) bool {
 }
 
 type treeScan struct {
+	sn       *snapshot
 	c        *bolt.Cursor
 	from, to []byte
 	reverse  bool
 	started  bool
 }
 
-func newTreeScan(b *bolt.Bucket, from, to []byte, reverse bool) *treeScan {
-	return &treeScan{c: b.Cursor(), from: from, to: to, reverse: reverse}
+func newTreeScan(sn *snapshot, from, to []byte, reverse bool) *treeScan {
+	return &treeScan{sn: sn, c: sn.keys.Cursor(), from: from, to: to, reverse: reverse}
 }
 
-func (s *treeScan) next() (entry, bool) {
+func (s *treeScan) next() (e entry, ok bool) {
+	defer s.sn.astray()
 	var k, v []byte
 	switch {
 	case s.started && s.reverse:
