@@ -6,9 +6,9 @@ import (
 	"io"
 	"time"
 
+	"essaim.coop/essaim/people"
 	"essaim.coop/essaim/storage"
 	"essaim.coop/essaim/storage/accounts"
-	"essaim.coop/essaim/storage/locks"
 )
 
 type memberCmd struct {
@@ -168,25 +168,14 @@ type memberRemove struct {
 // Run deletes what the account has in bounded commits, then the account.
 func (c *memberRemove) Run(e *env) error {
 	return e.onStore(func(ctx context.Context, a *App, _ io.Writer) error {
-		for done := false; !done && ctx.Err() == nil; {
-			err := a.db.Update(func(tx *storage.Tx) error {
-				m, err := accounts.Lookup(tx, c.Address)
-				if err != nil {
-					return err
-				}
-				for _, purge := range purges {
-					if left, err := purge(tx, m.ID, 500); err != nil || left {
-						return err
-					}
-				}
-				done = true
-				locks.RemoveAccount(tx, m.ID)
-				return accounts.Delete(tx, m.ID)
-			})
-			if err != nil {
-				return problem("member "+c.Address, err)
-			}
+		var m accounts.Account
+		err := a.db.View(func(tx *storage.Tx) (err error) {
+			m, err = accounts.Lookup(tx, c.Address)
+			return err
+		})
+		if err == nil {
+			err = people.Delete(ctx, a.db, m.ID, people.Actor{}, time.Now())
 		}
-		return ctx.Err()
+		return problem("member "+c.Address, err)
 	})
 }

@@ -8,6 +8,7 @@ import (
 
 	"essaim.coop/essaim/mailflow"
 	"essaim.coop/essaim/mailflow/queue"
+	"essaim.coop/essaim/people"
 	"essaim.coop/essaim/smtp"
 	"essaim.coop/essaim/storage"
 	"essaim.coop/essaim/storage/accounts"
@@ -17,21 +18,10 @@ import (
 	"essaim.coop/essaim/storage/mailbox"
 )
 
-// join makes an account with its mailboxes and its address book.
+// join makes an account from the command line.
 func join(tx *storage.Tx, n accounts.NewAccount, now time.Time) (accounts.Account, error) {
-	a, err := accounts.Create(tx, n, now)
-	if err != nil {
-		return a, err
-	}
-	if err := mailbox.Ensure(tx, a.ID, now); err != nil {
-		return a, err
-	}
-	return a, contacts.Ensure(tx, a.ID, now)
+	return people.Join(tx, n, people.Actor{}, now)
 }
-
-// purges remove what an account has in each room, a bounded part at a time;
-// they report whether something is left.
-var purges = []func(tx *storage.Tx, a storage.AccountID, most int) (left bool, err error){mailbox.Purge, files.Purge, contacts.Purge}
 
 // enrol makes a demo member with an app password that is known beforehand.
 func (a *App) enrol(tx *storage.Tx, n accounts.NewAccount, password string, now time.Time) error {

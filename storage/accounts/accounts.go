@@ -43,13 +43,15 @@ type Account struct {
 	Language  string `json:",omitempty"` // fr, nl or en
 	Household storage.HouseholdID
 
-	Cooperator bool `json:",omitempty"` // owns a share
-	Subscriber bool `json:",omitempty"` // pays for the service
-	Admin      bool `json:",omitempty"`
-	Suspended  bool `json:",omitempty"` // receives and reads, cannot send
-	Group      bool `json:",omitempty"` // has no password: what it has is shared
-	Hidden     bool `json:",omitempty"` // not shown to other members in the directory
-	Forward    bool `json:",omitempty"` // a group that also sends to its members
+	Cooperator bool      `json:",omitempty"` // owns a share
+	Subscriber bool      `json:",omitempty"` // pays for the service
+	Admin      bool      `json:",omitempty"`
+	Suspended  bool      `json:",omitempty"` // receives and reads, cannot send
+	Group      bool      `json:",omitempty"` // has no password: what it has is shared
+	Hidden     bool      `json:",omitempty"` // not shown to other members in the directory
+	Forward    bool      `json:",omitempty"` // a group that also sends to its members
+	Waiting    bool      `json:",omitempty"` // for an administrator's yes; cannot sign in
+	Leaving    time.Time `json:",omitzero"`  // when it will be deleted, unless its owner comes back
 	Created    time.Time
 	Salt       []byte // of the SCRAM keys of its app passwords
 }
