@@ -88,7 +88,6 @@ type opened struct {
 	*mailbox.Body
 	header int64 // length of the header block
 	root   *message.Part
-	failed error // met while searching
 }
 
 // parts scans the message, once.

@@ -2,12 +2,9 @@ package imap
 
 import (
 	"bytes"
-	"errors"
-	"io"
 	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"essaim.coop/essaim/format/message"
 	"essaim.coop/essaim/imap/imapwire"
@@ -33,12 +30,14 @@ func is(b bool) answer {
 
 // A candidate is a message under test, with as much of it as has been read.
 type candidate struct {
-	msg     mailbox.Message
-	cold    mailbox.Cold
-	indexed bool
+	msg      mailbox.Message
+	sig      []byte // its signature, in the transaction
+	unsigned bool   // it has none
+	cold     mailbox.Cold
+	indexed  bool // cold is at hand
 
 	header []byte // the whole header, once read
-	body   *opened
+	found  map[*imapwire.SearchKey]bool
 }
 
 // match evaluates a key as far as possible.
@@ -155,18 +154,21 @@ func onDay(op string, t, day time.Time) bool {
 
 // matchText evaluates what the header or the body decides.
 func (m *matcher) matchText(k *imapwire.SearchKey, c *candidate) answer {
+	if n := m.texts[k]; n != nil && c.sig != nil && !n.tri.MayBeIn(c.sig) {
+		return noMatch
+	}
 	switch k.Op {
 	case "BCC", "CC", "FROM", "SUBJECT", "TO":
-		return c.field(strings.ToLower(k.Op), k.Text)
+		return m.field(c, strings.ToLower(k.Op), m.texts[k].text)
 	case "HEADER":
-		return c.field(strings.ToLower(k.Field), k.Text)
+		return m.field(c, strings.ToLower(k.Field), m.texts[k].text)
 	case "SENTBEFORE", "SENTON", "SENTSINCE":
 		return c.sent(k)
 	case "BODY", "TEXT":
-		if c.body == nil {
+		if c.found == nil {
 			return maybe
 		}
-		return is(c.body.contains(k.Text, k.Op == "TEXT"))
+		return is(c.found[k])
 	}
 	return noMatch
 }
@@ -184,7 +186,7 @@ func (c *candidate) headerWith(name string) (h []byte, ok bool) {
 
 // field looks for text in the decoded values of a header field; any value will
 // do for an empty text.
-func (c *candidate) field(name, text string) answer {
+func (m *matcher) field(c *candidate, name string, text []byte) answer {
 	h, ok := c.headerWith(name)
 	if !ok {
 		return maybe
@@ -192,7 +194,11 @@ func (c *candidate) field(name, text string) answer {
 	for b := h; len(b) > 0; {
 		f := message.FirstField(b)
 		b = b[len(f.Raw):]
-		if f.Is(name) && contains(message.DecodeHeader(string(f.Value)), text) {
+		if !f.Is(name) {
+			continue
+		}
+		m.folded = mailbox.Fold(m.folded[:0], message.DecodeHeader(string(f.Value)))
+		if bytes.Contains(m.folded, text) {
 			return yes
 		}
 	}
@@ -210,122 +216,4 @@ func (c *candidate) sent(k *imapwire.SearchKey) answer {
 		t = time.Unix(c.msg.Internal, 0).UTC()
 	}
 	return is(onDay(strings.TrimPrefix(k.Op, "SENT"), t, k.Date))
-}
-
-// read decides an unsure candidate by reading the message.
-func (m *matcher) read(c *candidate) (bool, error) {
-	body, err := mailbox.OpenBody(m.srv.DB, c.cold.Prefix(), c.cold.Blob)
-	if errors.Is(err, storage.ErrNotFound) {
-		return false, nil
-	}
-	if err != nil {
-		return false, err
-	}
-	defer body.Close()
-	c.body = &opened{Body: body, header: c.cold.Header}
-	c.header = make([]byte, c.cold.Header)
-	if _, err := body.ReadAt(c.header, 0); err != nil && !errors.Is(err, io.EOF) {
-		return false, err
-	}
-	return m.match(m.key, c) == yes, c.body.failed
-}
-
-// contains looks for text in the decoded text parts, and with header in the
-// header, too.
-func (o *opened) contains(text string, header bool) bool {
-	root, err := o.parts()
-	if err != nil {
-		o.failed = err
-		return false
-	}
-	if header && o.headerContains(root, text) {
-		return true
-	}
-	return o.partContains(root, text)
-}
-
-func (o *opened) headerContains(p *message.Part, text string) bool {
-	h := make([]byte, p.BodyStart-p.HeaderStart)
-	if _, err := o.ReadAt(h, p.HeaderStart); err != nil && !errors.Is(err, io.EOF) {
-		o.failed = err
-		return false
-	}
-	return contains(message.DecodeHeader(string(h)), text)
-}
-
-func (o *opened) partContains(p *message.Part, text string) bool {
-	for _, c := range p.Children {
-		if o.partContains(c, text) {
-			return true
-		}
-	}
-	switch {
-	case len(p.Children) > 0:
-		return false
-	case p.Message != nil:
-		return o.headerContains(p.Message, text) || o.partContains(p.Message, text)
-	case p.Type != "text" && p.Type != "message":
-		return false
-	}
-	r := p.TextReader(io.NewSectionReader(o, p.BodyStart, p.End-p.BodyStart))
-	return readerContains(r, text)
-}
-
-// readerContains looks through a text piece by piece, with an overlap so that
-// no find is cut in two.
-func readerContains(r io.Reader, text string) bool {
-	if text == "" {
-		return true
-	}
-	buf := make([]byte, 0, 64<<10)
-	for {
-		n, err := r.Read(buf[len(buf):cap(buf)])
-		buf = buf[:len(buf)+n]
-		if (err != nil || len(buf) == cap(buf)) && containsBytes(buf, text) {
-			return true
-		}
-		if err != nil {
-			return false // what could not be decoded is not found
-		}
-		if len(buf) == cap(buf) {
-			keep := min(4*len(text)+utf8.UTFMax, len(buf)/2)
-			buf = buf[:copy(buf, buf[len(buf)-keep:])]
-		}
-	}
-}
-
-// contains compares without regard to case; text is folded.
-func contains(s, text string) bool { return text == "" || strings.Contains(fold(s), text) }
-
-// containsBytes is contains without a copy where the text is ASCII.
-func containsBytes(b []byte, text string) bool {
-	for i := 0; i < len(text); i++ {
-		if text[i] >= utf8.RuneSelf {
-			return contains(string(b), text)
-		}
-	}
-	lower, upper := text[0], text[0]
-	if lower >= 'a' && lower <= 'z' {
-		upper -= 'a' - 'A'
-	}
-	for len(b) >= len(text) {
-		i := bytes.IndexByte(b, lower)
-		if upper != lower {
-			limit := b
-			if i >= 0 {
-				limit = b[:i]
-			}
-			if j := bytes.IndexByte(limit, upper); j >= 0 {
-				i = j
-			}
-		}
-		if i < 0 || len(b)-i < len(text) {
-			return false
-		}
-		if strings.EqualFold(string(b[i:i+len(text)]), text) {
-			return true
-		}
-		b = b[i+1:]
-	}
-	return false
 }

@@ -53,6 +53,7 @@ type Counters struct {
 	Accepted, Refused, Open, Idle atomic.Int64 // connections; Open and Idle are of now
 	Logins, LoginFailures         atomic.Int64
 	Commands, Pushes, Wakeups     atomic.Int64 // Wakeups: keep-alives of idling sessions
+	SearchReads                   atomic.Int64 // messages that searches had to read
 	Internal, Panics              atomic.Int64
 }
 

@@ -34,6 +34,13 @@ func Check(tx *storage.Tx, r *storage.Report) {
 		delete(refs, id)
 		return true
 	})
+	tx.ScanPrefix([]byte{'o'}, func(rest, v []byte) bool {
+		id := MsgID(binary.BigEndian.Uint64(rest))
+		if tx.Get(coldKey(id)) == nil || len(v) < leastBits/8 || len(v)&(len(v)-1) != 0 {
+			r.Problem("message %d: a search signature of %d bytes for it", id, len(v))
+		}
+		return true
+	})
 	for id, n := range refs {
 		r.Problem("message %d: no index row, %d references", id, n)
 	}

@@ -276,6 +276,9 @@ func release(tx *storage.Tx, id MsgID) {
 			tx.Release(c.Blob)
 		}
 		tx.Delete(coldKey(id))
+		if k := signatureKey(id); tx.Get(k) != nil {
+			tx.Delete(k)
+		}
 	case 1:
 		tx.Delete(refsKey(id))
 	default:

@@ -13,6 +13,7 @@
 //	item             modseq flags message size, internal and save date, as varints
 //	'm' message(8)   the cold row: what all copies share, see cold.go
 //	'n' message(8)   references to the cold row; no row is one reference
+//	'o' message(8)   the search signature, see signature.go
 //
 // Flags are bits: 0 \Seen, 1 \Answered, 2 \Flagged, 3 \Deleted, 4 \Draft; from
 // 8 on, the mailbox's own keywords in the order of its header. Dates are
