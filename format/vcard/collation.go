@@ -1,79 +1,26 @@
 package vcard
 
-import (
-	"strings"
-	"unicode"
-	"unicode/utf8"
-
-	"golang.org/x/text/unicode/norm"
-)
+import "essaim.coop/essaim/format/collation"
 
 // A Collation is a way to compare text (RFC 6352 §8.3).
-type Collation uint8
+type Collation = collation.Collation
 
 const (
-	UnicodeCasemap Collation = iota // the default
-	ASCIICasemap
-	Octet
+	UnicodeCasemap = collation.UnicodeCasemap // the default
+	ASCIICasemap   = collation.ASCIICasemap
+	Octet          = collation.Octet
 )
 
 // Collations are the names of those supported, in the order of the constants.
-var Collations = []string{"i;unicode-casemap", "i;ascii-casemap", "i;octet"}
+var Collations = collation.Names
 
 // CollationByName finds a collation; "" and "default" are i;unicode-casemap.
 func CollationByName(name string) (Collation, bool) {
 	if name == "" || name == "default" {
 		return UnicodeCasemap, true
 	}
-	for i, n := range Collations {
-		if n == name {
-			return Collation(i), true
-		}
-	}
-	return 0, false
+	return collation.ByName(name)
 }
 
-// key returns the text that is compared octet by octet.
-func (c Collation) key(s string) string {
-	switch c {
-	case UnicodeCasemap:
-		return Fold(s)
-	case ASCIICasemap:
-		return strings.Map(func(r rune) rune {
-			if r >= 'a' && r <= 'z' {
-				r -= 'a' - 'A'
-			}
-			return r
-		}, s)
-	}
-	return s
-}
-
-// Fold is the canonical form of i;unicode-casemap (RFC 5051 §2): titlecase, then
-// compatibility decomposition, character by character, so that what is part of
-// a text is part of its folded text.
-func Fold(s string) string {
-	for i := 0; i < len(s); i++ {
-		if c := s[i]; c >= utf8.RuneSelf || c >= 'a' && c <= 'z' {
-			return fold5051(s)
-		}
-	}
-	return s
-}
-
-func fold5051(s string) string {
-	b := make([]byte, 0, len(s)+8)
-	for _, r := range s {
-		switch {
-		case r >= 'a' && r <= 'z':
-			b = append(b, byte(r)-('a'-'A'))
-		case r < utf8.RuneSelf:
-			b = append(b, byte(r))
-		default:
-			var one [utf8.UTFMax]byte
-			n := utf8.EncodeRune(one[:], unicode.ToTitle(r))
-			b = norm.NFKD.Append(b, one[:n]...)
-		}
-	}
-	return string(b)
-}
+// Fold is the canonical form of i;unicode-casemap (RFC 5051 §2).
+func Fold(s string) string { return collation.Fold(s) }

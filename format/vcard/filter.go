@@ -46,7 +46,7 @@ type TextMatch struct {
 
 // NewTextMatch makes a TextMatch for a text.
 func NewTextMatch(text string, c Collation, t MatchType, negate bool) TextMatch {
-	return TextMatch{c, t, negate, c.key(text), Fold(text)}
+	return TextMatch{c, t, negate, c.Key(text), Fold(text)}
 }
 
 // PropName takes a filter's or selection's property name apart.
@@ -133,7 +133,7 @@ func (f *ParamFilter) match(p *Property) bool {
 
 func (m *TextMatch) match(values []string) bool {
 	for _, v := range values {
-		if m.Type.holds(m.Collation.key(v), m.key) {
+		if m.Type.holds(m.Collation.Key(v), m.key) {
 			return !m.Negate
 		}
 	}

@@ -49,7 +49,7 @@ func (s *Series) regular(from, to time.Time, fn func(Instance) bool) error {
 	if !to.IsZero() {
 		last = ical.WallOf(to, s.loc) + s.shift + daySeconds
 	}
-	m := s.merge(from)
+	m := s.merge(from, last)
 	for {
 		d, ok := m.next()
 		if !ok || d.wall > last {
@@ -96,7 +96,7 @@ type merged struct {
 	begun bool
 }
 
-func (s *Series) merge(from time.Time) *merged {
+func (s *Series) merge(from time.Time, last int64) *merged {
 	m := &merged{dates: s.dates}
 	skip := int64(-1 << 62)
 	if !from.IsZero() {
@@ -105,6 +105,7 @@ func (s *Series) merge(from time.Time) *merged {
 	for i, r := range s.rules {
 		it := r.Iter(s.master.start, s.until[i])
 		it.Skip(skip)
+		it.End(last)
 		m.iters = append(m.iters, it)
 		w, ok := it.Next()
 		m.heads, m.ok = append(m.heads, w), append(m.ok, ok)

@@ -30,7 +30,7 @@ type Iter struct {
 	days                    []int64 // of the period
 	h, m, s                 []int   // of the period
 	set                     []int   // positions of BYSETPOS in the period
-	k, base                 int64   // the period, and the unit of the first
+	k, base, last           int64   // the period, and the units of the first and the last
 	pos, n                  int
 	emitted                 int64
 	begun, loaded, finished bool
@@ -125,9 +125,15 @@ func (it *Iter) Skip(from int64) {
 	}
 }
 
+// End makes the iterator stop after a wall clock.
+func (it *Iter) End(wall int64) {
+	it.until = min(it.until, wall)
+	it.last = it.unit(it.until)
+}
+
 // begin counts the start, and passes it over when it is before from.
 func (it *Iter) begin() {
-	it.begun = true
+	it.begun, it.last = true, it.unit(it.until)
 	if !it.pure {
 		it.emitted++
 	}
@@ -193,6 +199,10 @@ func (it *Iter) spend(n int) {
 // fetch loads the period, or jumps over those that the rule excludes.
 func (it *Iter) fetch() {
 	it.spend(3)
+	if it.base+it.k*it.r.Interval > it.last {
+		it.finished = true
+		return
+	}
 	if to, skip := it.excluded(); skip {
 		it.k = max(it.k+1, ceilDiv(it.unit(to)-it.base, it.r.Interval))
 		return

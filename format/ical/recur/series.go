@@ -295,3 +295,14 @@ func (s *Series) Recurs() bool { return len(s.rules)+len(s.dates)+len(s.alone)+l
 
 // Rules are the master's.
 func (s *Series) Rules() []*Rule { return s.rules }
+
+// Original is when an overridden instance would have been.
+func (s *Series) Original(id ical.Stamp) (start, end time.Time) {
+	if s.master == nil || s.master.undated {
+		start = s.zones.Time(id)
+		return start, start
+	}
+	wall := s.onClock(id)
+	start = ical.Instant(wall, s.loc)
+	return start, s.master.end(wall, start, s.loc)
+}
