@@ -58,12 +58,12 @@ func (s *session) cmdAppend(c *command) error {
 	var uid storage.ItemID
 	var validity uint32
 	err = s.update(func(tx *storage.Tx) error {
-		box, err := s.open(tx, a.Mailbox)
+		box, err := s.open(tx, a.Mailbox, storage.RightInsert)
 		if err != nil {
-			return tryCreate(err)
+			return tryCreate(a.Mailbox, err)
 		}
 		validity = box.UIDValidity
-		uid, err = mailbox.Append(tx, box, in, a.Flags, a.Date, now)
+		uid, err = mailbox.Append(tx, box, in, mayBeFlagged(s.rights(tx, box), a.Flags), a.Date, now)
 		return err
 	})
 	if err != nil {
@@ -77,9 +77,9 @@ func (s *session) cmdAppend(c *command) error {
 // mayAppend looks for the reasons that are known before the message is.
 func (s *session) mayAppend(name string, size int64) error {
 	return s.srv.DB.View(func(tx *storage.Tx) error {
-		box, err := s.open(tx, name)
+		box, err := s.open(tx, name, storage.RightInsert)
 		if err != nil {
-			return tryCreate(err)
+			return tryCreate(name, err)
 		}
 		used, limit := tx.Quota(tx.Household(box.Account))
 		if limit > 0 && used+size > limit {

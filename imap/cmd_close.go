@@ -6,7 +6,7 @@ import (
 )
 
 // cmdClose is CLOSE (RFC 9051 §6.4.1): what is marked \Deleted goes, unless the
-// mailbox is open read-only; the client is not told which.
+// mailbox is open read-only or there is no right to (RFC 4314 §4); the client is not told which.
 func (s *session) cmdClose(*command) error {
 	if err := s.dec.CRLF(); err != nil {
 		return err
@@ -14,8 +14,8 @@ func (s *session) cmdClose(*command) error {
 	m := s.sel
 	if !m.readOnly {
 		err := s.update(func(tx *storage.Tx) error {
-			box, err := mailbox.ByID(tx, m.id)
-			if err != nil {
+			box, r, err := s.current(tx, 0)
+			if err != nil || !r.Has(storage.RightExpunge) {
 				return err
 			}
 			_, err = mailbox.Expunge(tx, box, nil)

@@ -12,7 +12,7 @@ import (
 )
 
 // cmdCopy is COPY and UID COPY (RFC 9051 §6.4.7), with COPYUID (RFC 4315).
-func (s *session) cmdCopy(c *command) error { return s.transfer(c, mailbox.Copy) }
+func (s *session) cmdCopy(c *command) error { return s.transfer(c, mailbox.Copy, storage.RightRead) }
 
 // cmdMove is MOVE and UID MOVE (RFC 6851): one commit, so that no message is in
 // both mailboxes or in none. The COPYUID comes before the EXPUNGEs.
@@ -23,12 +23,15 @@ func (s *session) cmdMove(c *command) error {
 		}
 		return s.writable()
 	}
-	return s.transfer(c, mailbox.Move)
+	return s.transfer(c, mailbox.Move, storage.RightRead|storage.RightDeleteItems|storage.RightExpunge)
 }
+
+// A transfer is mailbox.Copy or mailbox.Move.
+type transfer func(tx *storage.Tx, from, to *mailbox.Mailbox, uids []storage.Range, may mailbox.Flags, now time.Time) ([]mailbox.Pair, error)
 
 // transfer copies or moves. Messages that are gone already are passed over: the
 // client wanted them out of the way, and they are.
-func (s *session) transfer(c *command, how func(*storage.Tx, *mailbox.Mailbox, *mailbox.Mailbox, []storage.Range, time.Time) ([]mailbox.Pair, error)) error {
+func (s *session) transfer(c *command, how transfer, want storage.Rights) error {
 	set, name, err := s.dec.SetMailbox(s.utf8Names())
 	if err != nil {
 		return err
@@ -41,16 +44,16 @@ func (s *session) transfer(c *command, how func(*storage.Tx, *mailbox.Mailbox, *
 	var pairs []mailbox.Pair
 	var validity uint32
 	err = s.update(func(tx *storage.Tx) error {
-		from, err := mailbox.ByID(tx, s.sel.id)
+		from, _, err := s.current(tx, want)
 		if err != nil {
 			return err
 		}
-		to, err := s.open(tx, name)
+		to, err := s.open(tx, name, storage.RightInsert)
 		if err != nil {
-			return tryCreate(err)
+			return tryCreate(name, err)
 		}
 		validity = to.UIDValidity
-		pairs, err = how(tx, from, to, uids, now)
+		pairs, err = how(tx, from, to, uids, mayFlag(s.rights(tx, to)), now)
 		return err
 	})
 	if err != nil || len(pairs) == 0 {
@@ -102,7 +105,7 @@ func (s *session) cmdExpunge(c *command) error {
 		return err
 	}
 	return s.update(func(tx *storage.Tx) error {
-		box, err := mailbox.ByID(tx, s.sel.id)
+		box, _, err := s.current(tx, storage.RightExpunge)
 		if err != nil {
 			return err
 		}

@@ -1,10 +1,12 @@
 package imap
 
 import (
+	"slices"
 	"strings"
 	"time"
 
 	"essaim.coop/essaim/storage"
+	"essaim.coop/essaim/storage/accounts"
 	"essaim.coop/essaim/storage/mailbox"
 )
 
@@ -15,7 +17,7 @@ func (s *session) cmdCreate(*command) error {
 	if err != nil {
 		return err
 	}
-	name := canonical(strings.TrimSuffix(a.Mailbox, string(delimiter)))
+	name := mailbox.Spell(strings.TrimSuffix(a.Mailbox, string(delimiter)))
 	if name == "INBOX" {
 		return no("ALREADYEXISTS", "INBOX is always there")
 	}
@@ -29,10 +31,58 @@ func (s *session) cmdCreate(*command) error {
 		}
 	}
 	now := time.Now()
-	return s.update(func(tx *storage.Tx) error {
-		_, err := mailbox.Create(tx, s.account(), name, use, now)
+	return s.update(func(tx *storage.Tx) error { return s.create(tx, name, use, now) })
+}
+
+// create makes a mailbox with the entries of the nearest one above it that is
+// there (RFC 4314 §4). That one must allow it; in an account of its own, or of
+// a group, a client may also begin at the top.
+func (s *session) create(tx *storage.Tx, name, use string, now time.Time) error {
+	p, err := s.locate(tx, name)
+	if err != nil {
 		return err
-	})
+	}
+	if use != "" && p.prefix != "" {
+		return no("USEATTR", "only one's own mailboxes have special uses")
+	}
+	above, err := s.above(tx, p)
+	if err != nil {
+		return err
+	}
+	box, err := mailbox.Create(tx, p.account, p.name, use, now)
+	if err != nil || above == nil {
+		return err
+	}
+	for name := box.Name; name != above.Name; name = parent(name) {
+		b, err := mailbox.Open(tx, p.account, name)
+		if err != nil {
+			return err
+		}
+		for _, e := range tx.ACL(above.ID.Object()) {
+			if err := tx.SetACL(b.ID.Object(), e.Account, e.Rights); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// above finds the nearest mailbox over a place, nil when there is none, if a
+// mailbox may be made there. Who may not learns no more than about a name that
+// is nobody's.
+func (s *session) above(tx *storage.Tx, p place) (*mailbox.Mailbox, error) {
+	for name := parent(p.name); name != ""; name = parent(name) {
+		if box, err := mailbox.Open(tx, p.account, name); err == nil {
+			if r := s.rights(tx, box); !r.Has(storage.RightCreate) {
+				return nil, lacks(r)
+			}
+			return box, nil
+		}
+	}
+	if !slices.Contains(accounts.Identities(tx, s.account()), p.account) {
+		return nil, storage.ErrNotFound
+	}
+	return nil, nil
 }
 
 // specialUse is the attribute in the spelling of RFC 6154, or empty.
@@ -51,12 +101,12 @@ func (s *session) cmdDelete(*command) error {
 	if err != nil {
 		return err
 	}
-	if name = canonical(name); name == "INBOX" {
+	if mailbox.Spell(name) == "INBOX" {
 		return no("CANNOT", "INBOX stays")
 	}
 	var id storage.CollectionID
 	err = s.update(func(tx *storage.Tx) error {
-		box, err := s.open(tx, name)
+		box, err := s.open(tx, name, storage.RightDeleteCollection)
 		if err != nil {
 			return err
 		}
@@ -71,53 +121,57 @@ func (s *session) cmdDelete(*command) error {
 }
 
 // cmdRename is RENAME (RFC 9051 §6.3.6): children move along, and INBOX is
-// emptied into the new name.
+// emptied into the new name. Entries stay with their mailboxes (RFC 4314 §4).
 func (s *session) cmdRename(*command) error {
 	from, to, err := s.dec.Rename(s.utf8Names())
 	if err != nil {
 		return err
 	}
-	if to = canonical(to); to == "INBOX" {
+	if mailbox.Spell(to) == "INBOX" {
 		return no("ALREADYEXISTS", "INBOX is always there")
 	}
 	now := time.Now()
 	return s.update(func(tx *storage.Tx) error {
-		return mailbox.Rename(tx, s.account(), canonical(from), to, now)
+		box, src, err := s.openAt(tx, from, storage.RightDeleteCollection)
+		if err != nil {
+			return err
+		}
+		dst, err := s.locate(tx, to)
+		if err != nil {
+			return err
+		}
+		if _, err := s.above(tx, dst); err != nil {
+			return err
+		}
+		if src.account != dst.account {
+			return no("CANNOT", "a mailbox stays with its owner; its messages can be moved")
+		}
+		return mailbox.Rename(tx, src.account, box.Name, dst.name, now)
 	})
 }
 
 // cmdSubscribe is SUBSCRIBE.
-func (s *session) cmdSubscribe(*command) error { return s.subscribe(true) }
-
-// cmdUnsubscribe is UNSUBSCRIBE.
-func (s *session) cmdUnsubscribe(*command) error { return s.subscribe(false) }
-
-func (s *session) subscribe(on bool) error {
+func (s *session) cmdSubscribe(*command) error {
 	name, err := s.dec.MailboxOnly(s.utf8Names())
 	if err != nil {
 		return err
 	}
 	return s.update(func(tx *storage.Tx) error {
-		box, err := s.open(tx, name)
+		box, p, err := s.openAt(tx, name, storage.RightLookup)
 		if err != nil {
 			return err
 		}
-		return mailbox.Subscribe(tx, box, on)
+		return mailbox.Subscribe(tx, s.account(), p.prefix+box.Name, true)
 	})
 }
 
-// open finds a mailbox by the name a client gave.
-func (s *session) open(tx *storage.Tx, name string) (*mailbox.Mailbox, error) {
-	return mailbox.Open(tx, s.account(), canonical(name))
-}
-
-// canonical spells INBOX in capitals, at the top level (RFC 9051 §5.1).
-func canonical(name string) string {
-	if first, rest, more := strings.Cut(name, string(delimiter)); strings.EqualFold(first, "INBOX") {
-		if more {
-			return "INBOX" + string(delimiter) + rest
-		}
-		return "INBOX"
+// cmdUnsubscribe is UNSUBSCRIBE, of any name.
+func (s *session) cmdUnsubscribe(*command) error {
+	name, err := s.dec.MailboxOnly(s.utf8Names())
+	if err != nil {
+		return err
 	}
-	return name
+	return s.update(func(tx *storage.Tx) error {
+		return mailbox.Subscribe(tx, s.account(), mailbox.Spell(name), false)
+	})
 }

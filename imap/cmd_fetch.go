@@ -66,9 +66,9 @@ func (s *session) markSeen(a imapwire.FetchArgs, uids []storage.Range) error {
 		return nil
 	}
 	return s.update(func(tx *storage.Tx) error {
-		box, err := mailbox.ByID(tx, s.sel.id)
+		box, r, err := s.current(tx, 0)
 		if err == nil {
-			_, _, err = mailbox.SetFlags(tx, box, uids, mailbox.Add, []string{`\Seen`}, 0)
+			_, _, err = mailbox.SetFlags(tx, box, uids, mailbox.FlagChange{Op: mailbox.Add, Flags: []string{`\Seen`}, May: mayFlag(r)})
 		}
 		return err
 	})

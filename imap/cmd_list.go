@@ -14,6 +14,8 @@ import (
 type listed struct {
 	name       string
 	box        *mailbox.Mailbox // nil: \NonExistent
+	own        bool             // special uses are told
+	rights     storage.Rights
 	children   bool
 	subscribed bool // itself
 	below      bool // something below it is subscribed
@@ -41,7 +43,7 @@ func (s *session) cmdList(*command) error {
 		for _, n := range names {
 			if info, ok := selects(a, n); ok && matchAny(a.Reference, a.Patterns, n.name) {
 				s.listLine(a, n, info)
-				if a.ReturnStatus != nil && n.box != nil {
+				if a.ReturnStatus != nil && n.box != nil && n.rights.Has(storage.RightRead) {
 					s.statusLine(n.name, n.box, *a.ReturnStatus)
 				}
 			}
@@ -81,31 +83,30 @@ func (s *session) cmdLsub(*command) error {
 	})
 }
 
-// names are all names of the account with what LIST says about them, sorted,
-// INBOX first.
+// names are all names the account sees, with what LIST says about them, sorted,
+// INBOX first: its own mailboxes, those of others it may look up, and what it is
+// subscribed to.
 func (s *session) names(tx *storage.Tx) ([]*listed, error) {
+	t := nameTree{}
 	boxes, err := mailbox.List(tx, s.account())
 	if err != nil {
 		return nil, err
 	}
-	byName := map[string]*listed{}
-	at := func(name string) *listed {
-		if byName[name] == nil {
-			byName[name] = &listed{name: name}
-		}
-		return byName[name]
-	}
 	for _, b := range boxes {
-		n := at(b.Name)
-		n.box, n.subscribed = b, b.Subscribed
-		for up := parent(b.Name); up != ""; up = parent(up) {
-			p := at(up)
-			p.children = true
-			p.below = p.below || b.Subscribed
+		n := t.add(b.Name)
+		n.box, n.own, n.rights = b, true, storage.OwnerRights
+	}
+	if err := s.othersNames(tx, t); err != nil {
+		return nil, err
+	}
+	for _, name := range mailbox.Subscriptions(tx, s.account()) {
+		t.at(name).subscribed = true
+		for up := parent(name); up != ""; up = parent(up) {
+			t.at(up).below = true
 		}
 	}
-	out := make([]*listed, 0, len(byName))
-	for _, n := range byName {
+	out := make([]*listed, 0, len(t))
+	for _, n := range t {
 		out = append(out, n)
 	}
 	sort.Slice(out, func(i, k int) bool {
@@ -117,6 +118,47 @@ func (s *session) names(tx *storage.Tx) ([]*listed, error) {
 	return out, nil
 }
 
+// othersNames adds the mailboxes of others: all of a group's, and elsewhere
+// those with an entry.
+func (s *session) othersNames(tx *storage.Tx, t nameTree) error {
+	places, shared := s.others(tx)
+	for _, p := range places {
+		boxes, err := mailbox.List(tx, p.account)
+		if err != nil {
+			return err
+		}
+		group := strings.HasPrefix(p.prefix, mailbox.Shared)
+		for _, b := range boxes {
+			if !group && !slices.Contains(shared, b.ID) {
+				continue
+			}
+			if r := s.rights(tx, b); r.Has(storage.RightLookup) {
+				n := t.add(p.prefix + b.Name)
+				n.box, n.rights = b, r
+			}
+		}
+	}
+	return nil
+}
+
+// A nameTree is the names of a LIST.
+type nameTree map[string]*listed
+
+func (t nameTree) at(name string) *listed {
+	if t[name] == nil {
+		t[name] = &listed{name: name}
+	}
+	return t[name]
+}
+
+// add makes a name of a mailbox that is there, and those over it.
+func (t nameTree) add(name string) *listed {
+	for up := parent(name); up != ""; up = parent(up) {
+		t.at(up).children = true
+	}
+	return t.at(name)
+}
+
 // parent is the name one level up, or empty.
 func parent(name string) string {
 	i := strings.LastIndexByte(name, delimiter)
@@ -126,14 +168,14 @@ func parent(name string) string {
 // selects applies the selection options. info says that the name is there only
 // for its subscribed children (RECURSIVEMATCH's CHILDINFO).
 func selects(a *imapwire.ListArgs, n *listed) (info, ok bool) {
-	special := !a.SelectSpecialUse || n.box != nil && n.box.SpecialUse != ""
+	special := !a.SelectSpecialUse || n.own && n.box.SpecialUse != ""
 	switch {
 	case a.SelectSubscribed && n.subscribed:
 		return a.SelectRecursiveMatch && n.below, special
 	case a.SelectSubscribed:
 		return true, special && a.SelectRecursiveMatch && n.below
 	}
-	return false, special
+	return false, special && (n.box != nil || n.children) // not what is there by subscription alone
 }
 
 // listLine writes one LIST response. Special use is always told (clients ask
@@ -154,7 +196,7 @@ func (s *session) listLine(a *imapwire.ListArgs, n *listed, info bool) {
 	if n.subscribed && (a.SelectSubscribed || a.ReturnSubscribed) {
 		attrs = append(attrs, `\Subscribed`)
 	}
-	if n.box != nil && n.box.SpecialUse != "" {
+	if n.own && n.box.SpecialUse != "" {
 		attrs = append(attrs, n.box.SpecialUse)
 	}
 	e := s.enc

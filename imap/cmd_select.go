@@ -1,6 +1,8 @@
 package imap
 
 import (
+	"strings"
+
 	"essaim.coop/essaim/storage"
 	"essaim.coop/essaim/storage/mailbox"
 )
@@ -22,14 +24,14 @@ func (s *session) openMailbox(c *command, readOnly bool) error {
 		s.unselect()
 		s.untagged("OK [CLOSED] left the mailbox selected before")
 	}
-	box, err := s.find(a.Mailbox)
+	box, p, err := s.find(a.Mailbox)
 	if err != nil {
 		return err
 	}
 	if a.CondStore {
 		s.enableCondstore()
 	}
-	m, box, err := s.look(box, readOnly)
+	m, box, err := s.look(box, p.prefix, readOnly)
 	if err != nil {
 		return err
 	}
@@ -43,20 +45,20 @@ func (s *session) openMailbox(c *command, readOnly bool) error {
 	return nil
 }
 
-// find opens a mailbox in a View of its own.
-func (s *session) find(name string) (box *mailbox.Mailbox, err error) {
+// find opens a mailbox to be read, in a View of its own.
+func (s *session) find(name string) (box *mailbox.Mailbox, p place, err error) {
 	err = s.srv.DB.View(func(tx *storage.Tx) (err error) {
-		box, err = s.open(tx, name)
+		box, p, err = s.openAt(tx, name, storage.RightRead)
 		return err
 	})
-	return box, err
+	return box, p, err
 }
 
 // look makes a session's view of a mailbox: the watch first, then the read. The
 // header it returns is of the same moment as the view, or close to it when the
 // mailbox changes faster than it can be read.
-func (s *session) look(box *mailbox.Mailbox, readOnly bool) (*selected, *mailbox.Mailbox, error) {
-	m := &selected{id: box.ID, account: box.Account, name: box.Name, uidValidity: box.UIDValidity, readOnly: readOnly}
+func (s *session) look(box *mailbox.Mailbox, prefix string, readOnly bool) (*selected, *mailbox.Mailbox, error) {
+	m := &selected{id: box.ID, account: box.Account, name: prefix + box.Name, uidValidity: box.UIDValidity, prefix: prefix}
 	m.stop = s.srv.DB.Watch(box.Account, func() {
 		m.dirty.Store(true)
 		s.nudged()
@@ -65,7 +67,9 @@ func (s *session) look(box *mailbox.Mailbox, readOnly bool) (*selected, *mailbox
 		v, err := s.srv.Views.Get(s.srv.DB, m.id)
 		if err == nil {
 			err = s.srv.DB.View(func(tx *storage.Tx) (err error) {
-				box, err = mailbox.ByID(tx, m.id)
+				if box, err = mailbox.ByID(tx, m.id); err == nil {
+					m.rights = s.rights(tx, box)
+				}
 				return err
 			})
 		}
@@ -78,6 +82,7 @@ func (s *session) look(box *mailbox.Mailbox, readOnly bool) (*selected, *mailbox
 			break
 		}
 	}
+	m.readOnly = readOnly || m.rights&changes == 0
 	return m, box, nil
 }
 
@@ -93,21 +98,23 @@ func (s *session) selectResponses(box *mailbox.Mailbox) {
 	s.untagged("OK [UIDNEXT %d] next", box.NextItem)
 	s.untagged("OK [HIGHESTMODSEQ %d] highest", m.seen)
 	if s.rev2 {
-		s.enc.Raw(`* LIST () "/" `).Mailbox(box.Name, true).CRLF()
+		s.enc.Raw(`* LIST () "/" `).Mailbox(m.name, true).CRLF()
 	}
 }
 
-// flagsResponses tells the flags that exist and those that can be kept.
+// flagsResponses tells the flags that exist and those that this session can
+// change for good (RFC 4314 §5.1.1).
 func (s *session) flagsResponses(box *mailbox.Mailbox) {
 	s.sel.keywords = len(box.Keywords)
-	all := `\Answered \Flagged \Deleted \Seen \Draft`
-	for _, k := range box.Keywords {
-		all += " " + k
-	}
-	s.untagged("FLAGS (%s)", all)
+	all := append([]string{`\Answered`, `\Flagged`, `\Deleted`, `\Seen`, `\Draft`}, box.Keywords...)
+	s.untagged("FLAGS (%s)", strings.Join(all, " "))
 	if s.sel.readOnly {
 		s.untagged("OK [PERMANENTFLAGS ()] read-only")
-	} else {
-		s.untagged(`OK [PERMANENTFLAGS (%s \*)] kept`, all)
+		return
 	}
+	may := mayBeFlagged(s.sel.rights, all)
+	if s.sel.rights.Has(storage.RightWrite) {
+		may = append(may, `\*`)
+	}
+	s.untagged("OK [PERMANENTFLAGS (%s)] kept", strings.Join(may, " "))
 }

@@ -12,14 +12,14 @@ func (s *session) cmdStatus(*command) error {
 	if err != nil {
 		return err
 	}
-	box, err := s.find(a.Mailbox)
+	box, p, err := s.find(a.Mailbox)
 	if err != nil {
 		return err
 	}
 	if a.Items.HighestModSeq {
 		s.enableCondstore()
 	}
-	s.statusLine(box.Name, box, a.Items)
+	s.statusLine(p.prefix+box.Name, box, a.Items)
 	return nil
 }
 

@@ -30,15 +30,19 @@ func (s *session) cmdStore(c *command) error {
 	var changed, modified []storage.Range
 	var at storage.ModSeq
 	err = s.update(func(tx *storage.Tx) error {
-		box, err := mailbox.ByID(tx, s.sel.id)
+		box, r, err := s.current(tx, 0)
 		if err != nil {
 			return err
+		}
+		flags := mayBeFlagged(r, a.Flags)
+		if mayFlag(r) == 0 || len(flags) == 0 && len(a.Flags) > 0 {
+			return storage.ErrPermission // of some, the permitted are changed (RFC 4314 §4)
 		}
 		if a.Conditional && since == 0 { // fails for every message that exists
 			modified = uids
 			return nil
 		}
-		changed, modified, err = mailbox.SetFlags(tx, box, uids, op, a.Flags, since)
+		changed, modified, err = mailbox.SetFlags(tx, box, uids, mailbox.FlagChange{Op: op, Flags: flags, May: mayFlag(r), UnchangedSince: since})
 		at = box.Highest
 		return err
 	})

@@ -69,9 +69,9 @@ func refusalOf(err error) *refusal {
 }
 
 // tryCreate makes "no such mailbox" an invitation to create it, as COPY, MOVE
-// and APPEND owe it (RFC 9051 §6.3.12).
-func tryCreate(err error) error {
-	if errors.Is(err, storage.ErrNotFound) {
+// and APPEND owe it (RFC 9051 §6.3.12), where the client could.
+func tryCreate(name string, err error) error {
+	if errors.Is(err, storage.ErrNotFound) && own(name) {
 		return no("TRYCREATE", "no such mailbox")
 	}
 	return err

@@ -22,6 +22,9 @@ func (s *session) refresh(mode refresh) error {
 	if !m.dirty.Swap(false) && mode != refreshForced {
 		return nil
 	}
+	if stays, err := s.recheck(); err != nil || !stays {
+		return err
+	}
 	next, err := s.srv.Views.Get(s.srv.DB, m.id)
 	if errors.Is(err, storage.ErrNotFound) {
 		s.bye("the selected mailbox has been deleted")
@@ -44,6 +47,37 @@ func (s *session) refresh(mode refresh) error {
 		}
 	}
 	return s.tellFlags(old)
+}
+
+// recheck looks whether the session may still read a mailbox that is another's,
+// and tells what it may change now (RFC 4314 §5.1.1).
+func (s *session) recheck() (stays bool, err error) {
+	m := s.sel
+	if m.account == s.account() {
+		return true, nil
+	}
+	err = s.view(func(tx *storage.Tx) error {
+		box, err := mailbox.ByID(tx, m.id)
+		if err != nil {
+			return nil // the refresh will see it
+		}
+		r := s.rights(tx, box)
+		if !r.Has(storage.RightRead) {
+			m.rights = r
+			return storage.ErrPermission
+		}
+		if r != m.rights {
+			m.rights = r
+			m.readOnly = m.readOnly || r&changes == 0
+			s.flagsResponses(box)
+		}
+		return nil
+	})
+	if errors.Is(err, storage.ErrPermission) {
+		s.bye("the selected mailbox is no longer shared with you")
+		return false, nil
+	}
+	return true, err
 }
 
 // advance moves the session to the next view.

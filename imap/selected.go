@@ -16,9 +16,11 @@ import (
 type selected struct {
 	id          storage.CollectionID
 	account     storage.AccountID // whose mailbox it is
-	name        string
+	name        string            // as the client sees it
+	prefix      string            // and what of it is not the owner's
 	uidValidity uint32
-	readOnly    bool // EXAMINE, or no right to write
+	rights      storage.Rights // at the last look
+	readOnly    bool           // EXAMINE, or no right to change anything
 
 	view     *mailbox.View
 	seen     storage.ModSeq   // flag changes up to here have been told

@@ -15,9 +15,8 @@
 // 4731 ESEARCH, 5182 SEARCHRES, 5258 LIST-EXTENDED, 5819 LIST-STATUS, 6154
 // SPECIAL-USE and CREATE-SPECIAL-USE, 3348 CHILDREN, 8438 STATUS=SIZE, 7162
 // CONDSTORE, 4959 SASL-IR, 7889 APPENDLIMIT, 5530 response codes, 7677 and 5802
-// SCRAM-SHA-256(-PLUS), 8314 implicit TLS.
-// Partial: RFC 7162 without QRESYNC; 2342 without other users' and shared
-// mailboxes.
+// SCRAM-SHA-256(-PLUS), 8314 implicit TLS, 4314 ACL.
+// Partial: RFC 7162 without QRESYNC.
 // Refused: UTF8=ACCEPT (RFC 6855; rev2 gives names in UTF-8), UIDONLY (clients
 // break on it), COMPRESS (RFC 4978: compress/flate withholds partial flushes),
 // login without TLS unless the operator allows it.

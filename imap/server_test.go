@@ -160,7 +160,7 @@ func TestPushIntoIdle(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		_, _, err = mailbox.SetFlags(tx, b, []storage.Range{{From: 3, To: 4}}, mailbox.Add, []string{`\Seen`}, 0)
+		_, _, err = mailbox.SetFlags(tx, b, []storage.Range{{From: 3, To: 4}}, mailbox.FlagChange{Op: mailbox.Add, Flags: []string{`\Seen`}, May: mailbox.AllFlags})
 		return err
 	}))
 	if l := p.line(); l != `* 3 FETCH (UID 3 FLAGS (\Seen))` {
@@ -189,7 +189,7 @@ func (h *house) expunge(t testing.TB, from, to storage.ItemID) {
 		if err != nil {
 			return err
 		}
-		if _, _, err := mailbox.SetFlags(tx, b, []storage.Range{{From: from, To: to}}, mailbox.Add, []string{`\Deleted`}, 0); err != nil {
+		if _, _, err := mailbox.SetFlags(tx, b, []storage.Range{{From: from, To: to}}, mailbox.FlagChange{Op: mailbox.Add, Flags: []string{`\Deleted`}, May: mailbox.AllFlags}); err != nil {
 			return err
 		}
 		_, err = mailbox.Expunge(tx, b, []storage.Range{{From: from, To: to}})

@@ -26,6 +26,11 @@ func init() { // not a literal: handlers refer to the table through the session
 		{"UNSUBSCRIBE", loggedIn, refreshAll, (*session).cmdUnsubscribe},
 		{"SELECT", loggedIn, refreshNone, (*session).cmdSelect},
 		{"EXAMINE", loggedIn, refreshNone, (*session).cmdExamine},
+		{"SETACL", loggedIn, refreshAll, (*session).cmdSetACL},
+		{"DELETEACL", loggedIn, refreshAll, (*session).cmdDeleteACL},
+		{"GETACL", loggedIn, refreshAll, (*session).cmdGetACL},
+		{"LISTRIGHTS", loggedIn, refreshAll, (*session).cmdListRights},
+		{"MYRIGHTS", loggedIn, refreshAll, (*session).cmdMyRights},
 		{"IDLE", loggedIn, refreshAll, (*session).cmdIdle},
 
 		{"CHECK", selectedState, refreshForced, (*session).cmdNoop},

@@ -67,14 +67,6 @@ func TestRanges(t *testing.T) {
 	}
 }
 
-func TestCanonical(t *testing.T) {
-	for in, want := range map[string]string{"inbox": "INBOX", "Inbox/a": "INBOX/a", "inboxes": "inboxes", "a/inbox": "a/inbox"} {
-		if got := canonical(in); got != want {
-			t.Errorf("%s: %s", in, got)
-		}
-	}
-}
-
 func TestResolve(t *testing.T) {
 	h := newHouse(t)
 	for range 10 {

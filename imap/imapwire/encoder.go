@@ -56,6 +56,19 @@ func (e *Encoder) String(s string, utf8 bool) *Encoder {
 	return e.Raw(`"`)
 }
 
+// AString writes an atom where that can be, else a string.
+func (e *Encoder) AString(s string, utf8 bool) *Encoder {
+	for i := 0; i < len(s); i++ {
+		if !isAtom(s[i]) {
+			return e.String(s, utf8)
+		}
+	}
+	if s == "" {
+		return e.String(s, utf8)
+	}
+	return e.Raw(s)
+}
+
 // Mailbox writes a mailbox name.
 func (e *Encoder) Mailbox(name string, utf8Names bool) *Encoder {
 	if !utf8Names {

@@ -14,6 +14,7 @@
 //	'm' message(8)   the cold row: what all copies share, see cold.go
 //	'n' message(8)   references to the cold row; no row is one reference
 //	'o' message(8)   the search signature, see signature.go
+//	'p' account(4) name  nothing: the account is subscribed to that name
 //
 // Flags are bits: 0 \Seen, 1 \Answered, 2 \Flagged, 3 \Deleted, 4 \Draft; from
 // 8 on, the mailbox's own keywords in the order of its header. Dates are
@@ -30,8 +31,6 @@ import (
 	"time"
 
 	"essaim.coop/essaim/storage"
-
-	"golang.org/x/text/unicode/norm"
 )
 
 // A MsgID names what all copies of a message share.
@@ -47,6 +46,10 @@ const (
 	Deleted
 	Draft
 
+	// AllFlags are the system flags and every keyword.
+	AllFlags    = ^Flags(0)
+	AllKeywords = AllFlags &^ (1<<firstKeyword - 1)
+
 	firstKeyword = 8
 	// MaxKeywords is how many keywords one mailbox can have.
 	MaxKeywords = 64 - firstKeyword
@@ -59,7 +62,6 @@ type Mailbox struct {
 	*storage.Collection
 	Keywords        []string
 	SpecialUse      string // RFC 6154 attribute, or ""
-	Subscribed      bool
 	Unseen, Deleted uint32
 }
 
@@ -71,7 +73,7 @@ func load(c *storage.Collection) (*Mailbox, error) {
 	if c.Kind != storage.KindMailbox || len(b) < 12 || b[0] != 1 || int(b[1]) >= len(specialUses) {
 		return nil, fmt.Errorf("collection %d is no mailbox: %w", c.ID, storage.ErrInvalid)
 	}
-	m := &Mailbox{Collection: c, SpecialUse: specialUses[b[1]], Subscribed: b[2] == 1,
+	m := &Mailbox{Collection: c, SpecialUse: specialUses[b[1]],
 		Unseen: binary.BigEndian.Uint32(b[4:]), Deleted: binary.BigEndian.Uint32(b[8:])}
 	if len(b) > 12 {
 		m.Keywords = strings.Split(string(b[12:]), "\x00")
@@ -83,9 +85,6 @@ func load(c *storage.Collection) (*Mailbox, error) {
 func (m *Mailbox) store() {
 	b := make([]byte, 12, 12+16*len(m.Keywords))
 	b[0], b[1] = 1, byte(max(0, slices.Index(specialUses, m.SpecialUse)))
-	if m.Subscribed {
-		b[2] = 1
-	}
 	binary.BigEndian.PutUint32(b[4:], m.Unseen)
 	binary.BigEndian.PutUint32(b[8:], m.Deleted)
 	m.Extra = append(b, strings.Join(m.Keywords, "\x00")...)
@@ -175,28 +174,6 @@ func (m *Mailbox) intern(names []string) (f Flags, err error) {
 	return f, nil
 }
 
-// Delimiter separates the levels of mailbox names.
-const Delimiter = '/'
-
-// Canonical checks a mailbox name and returns it as it is kept: NFC, INBOX in
-// capitals (RFC 9051 §5.1).
-func Canonical(name string) (string, error) {
-	name = norm.NFC.String(name)
-	first, rest, more := strings.Cut(name, "/")
-	if strings.EqualFold(first, "INBOX") {
-		name = "INBOX"
-		if more {
-			name += "/" + rest
-		}
-	}
-	levels := strings.Split(name, "/")
-	if len(name) == 0 || len(name) > 400 || len(levels) > 20 || slices.Contains(levels, "") ||
-		strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r == 0x7f || r == 0xfffd || r == 0x2028 || r == 0x2029 }) {
-		return "", fmt.Errorf("mailbox name %q: %w", name, storage.ErrInvalid)
-	}
-	return name, nil
-}
-
 // Ensure makes the mailboxes every member starts with, as far as they are
 // missing.
 func Ensure(tx *storage.Tx, a storage.AccountID, now time.Time) error {
@@ -206,15 +183,18 @@ func Ensure(tx *storage.Tx, a storage.AccountID, now time.Time) error {
 		if _, err := tx.CollectionByName(a, storage.KindMailbox, b.name); err == nil {
 			continue
 		}
-		if _, err := create(tx, a, b.name, b.use, true, now); err != nil {
+		if _, err := create(tx, a, b.name, b.use, now); err != nil {
+			return err
+		}
+		if err := Subscribe(tx, a, b.name, true); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func create(tx *storage.Tx, a storage.AccountID, name, use string, subscribed bool, now time.Time) (*Mailbox, error) {
-	m := &Mailbox{Collection: &storage.Collection{}, SpecialUse: use, Subscribed: subscribed}
+func create(tx *storage.Tx, a storage.AccountID, name, use string, now time.Time) (*Mailbox, error) {
+	m := &Mailbox{Collection: &storage.Collection{}, SpecialUse: use}
 	m.store()
 	c, err := tx.CreateCollection(a, storage.KindMailbox, name, m.Extra, now)
 	if err != nil {
@@ -243,7 +223,7 @@ func Create(tx *storage.Tx, a storage.AccountID, name, use string, now time.Time
 		if _, err := tx.CollectionByName(a, storage.KindMailbox, name[:i]); err == nil {
 			continue
 		}
-		if _, err := create(tx, a, name[:i], "", false, now); err != nil {
+		if _, err := create(tx, a, name[:i], "", now); err != nil {
 			return nil, err
 		}
 	}
@@ -252,7 +232,7 @@ func Create(tx *storage.Tx, a storage.AccountID, name, use string, now time.Time
 			return nil, err
 		}
 	}
-	return create(tx, a, name, use, false, now)
+	return create(tx, a, name, use, now)
 }
 
 func dropUse(tx *storage.Tx, a storage.AccountID, use string) error {
@@ -306,12 +286,6 @@ func List(tx *storage.Tx, a storage.AccountID) ([]*Mailbox, error) {
 	return out, nil
 }
 
-// Subscribe marks a mailbox for the clients that show only such.
-func Subscribe(tx *storage.Tx, m *Mailbox, on bool) error {
-	m.Subscribed = on
-	return m.save(tx)
-}
-
 // Delete removes a mailbox with its messages; INBOX stays. Mailboxes below it
 // stay, too.
 func Delete(tx *storage.Tx, m *Mailbox) error {
@@ -344,7 +318,7 @@ func Rename(tx *storage.Tx, a storage.AccountID, from, to string, now time.Time)
 	if m.Name == "INBOX" {
 		dst, err := Create(tx, a, to, "", now)
 		if err == nil {
-			_, err = Move(tx, m, dst, []storage.Range{{From: 1, To: ^storage.ItemID(0)}}, now)
+			_, err = Move(tx, m, dst, []storage.Range{{From: 1, To: ^storage.ItemID(0)}}, AllFlags, now)
 		}
 		return err
 	}
@@ -357,10 +331,12 @@ func Rename(tx *storage.Tx, a storage.AccountID, from, to string, now time.Time)
 		if b.Name != old && !strings.HasPrefix(b.Name, old+"/") {
 			continue
 		}
-		b.Name = to + b.Name[len(old):]
+		was := b.Name
+		b.Name = to + was[len(old):]
 		if len(b.Name) > 400 {
 			return fmt.Errorf("mailbox name %q: %w", b.Name, storage.ErrInvalid)
 		}
+		renameSubscription(tx, a, was, b.Name)
 		if err := b.save(tx); err != nil {
 			return err
 		}
@@ -393,6 +369,9 @@ func Purge(tx *storage.Tx, a storage.AccountID, most int) (left bool, err error)
 		if most -= len(gone); most <= 0 {
 			return true, nil
 		}
+	}
+	for _, name := range Subscriptions(tx, a) {
+		tx.Delete(subscriptionKey(a, name))
 	}
 	return false, nil
 }

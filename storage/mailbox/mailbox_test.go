@@ -219,7 +219,7 @@ func TestModel(t *testing.T) {
 				return err
 			case 2:
 				op, f := Op(rng.IntN(3)), []string{`\Seen`, `\Deleted`}[rng.IntN(2)]
-				_, _, err := SetFlags(tx, box, rs, op, []string{f}, 0)
+				_, _, err := SetFlags(tx, box, rs, FlagChange{Op: op, Flags: []string{f}, May: AllFlags})
 				bit := box.Bits([]string{f})
 				for uid, e := range model[name] {
 					if uid >= rs[0].From && uid <= rs[0].To {
@@ -253,7 +253,7 @@ func TestModel(t *testing.T) {
 					how = Move
 				}
 				rs[0].To = min(rs[0].To, rs[0].From+3)
-				pairs, err := how(tx, box, h.box(tx, h.a, other), rs, now)
+				pairs, err := how(tx, box, h.box(tx, h.a, other), rs, AllFlags, now)
 				for _, p := range pairs {
 					model[other][p.To] = model[name][p.From]
 					if move {

@@ -134,27 +134,35 @@ const (
 	Clear
 )
 
-// SetFlags changes the flags of the messages in uids. Those changed after
-// unchangedSince (when it is not 0) are left alone and returned in modified
-// (RFC 7162 §3.1.3); changed are those whose flags are now other than before.
-func SetFlags(tx *storage.Tx, box *Mailbox, uids []storage.Range, op Op, flags []string, unchangedSince storage.ModSeq) (changed, modified []storage.Range, err error) {
-	bits, err := box.intern(flags)
+// A FlagChange is what SetFlags does.
+type FlagChange struct {
+	Op             Op
+	Flags          []string
+	May            Flags          // those that may be changed, keywords all or none; the others stay
+	UnchangedSince storage.ModSeq // leave messages alone that changed after it; 0: none
+}
+
+// SetFlags changes the flags of the messages in uids. Those left alone because
+// of UnchangedSince are returned in modified (RFC 7162 §3.1.3); changed are
+// those whose flags are now other than before.
+func SetFlags(tx *storage.Tx, box *Mailbox, uids []storage.Range, c FlagChange) (changed, modified []storage.Range, err error) {
+	bits, err := box.intern(c.Flags)
 	if err != nil {
 		return nil, nil, err
 	}
 	for _, m := range collect(tx, box, uids, nil) {
-		if unchangedSince != 0 && m.ModSeq > unchangedSince {
+		if c.UnchangedSince != 0 && m.ModSeq > c.UnchangedSince {
 			modified = appendID(modified, m.UID)
 			continue
 		}
 		f := m.Flags
-		switch op {
+		switch c.Op {
 		case Set:
-			f = bits
+			f = f&^c.May | bits&c.May
 		case Add:
-			f |= bits
+			f |= bits & c.May
 		case Clear:
-			f &^= bits
+			f &^= bits & c.May
 		}
 		if f == m.Flags {
 			continue
@@ -215,9 +223,10 @@ func (box *Mailbox) remove(tx *storage.Tx, gone []Message) (out []storage.Range,
 // A Pair is a message's UID before and after a COPY or MOVE.
 type Pair struct{ From, To storage.ItemID }
 
-// Copy copies messages with their flags and dates. Those that are gone are
-// passed over.
-func Copy(tx *storage.Tx, from, to *Mailbox, uids []storage.Range, now time.Time) ([]Pair, error) {
+// Copy copies messages with their dates and those of their flags that may be
+// set. Messages that are gone are passed over. What a copy takes is charged to
+// the account of the mailbox it goes to.
+func Copy(tx *storage.Tx, from, to *Mailbox, uids []storage.Range, may Flags, now time.Time) ([]Pair, error) {
 	to = same(from, to)
 	var out []Pair
 	for _, m := range collect(tx, from, uids, nil) {
@@ -225,7 +234,7 @@ func Copy(tx *storage.Tx, from, to *Mailbox, uids []storage.Range, now time.Time
 			return nil, err
 		}
 		retain(tx, m.Body)
-		id, err := to.adopt(tx, from, m, now)
+		id, err := to.adopt(tx, from, m, may, now)
 		if err != nil {
 			return nil, err
 		}
@@ -235,7 +244,7 @@ func Copy(tx *storage.Tx, from, to *Mailbox, uids []storage.Range, now time.Time
 }
 
 // Move is Copy, and the messages leave the mailbox they were in.
-func Move(tx *storage.Tx, from, to *Mailbox, uids []storage.Range, now time.Time) ([]Pair, error) {
+func Move(tx *storage.Tx, from, to *Mailbox, uids []storage.Range, may Flags, now time.Time) ([]Pair, error) {
 	to = same(from, to)
 	var out []Pair
 	for _, m := range collect(tx, from, uids, nil) {
@@ -246,7 +255,7 @@ func Move(tx *storage.Tx, from, to *Mailbox, uids []storage.Range, now time.Time
 		if err := tx.Charge(to.Account, m.Size); err != nil {
 			return nil, err
 		}
-		id, err := to.adopt(tx, from, m, now)
+		id, err := to.adopt(tx, from, m, may, now)
 		if err != nil {
 			return nil, err
 		}
@@ -266,7 +275,8 @@ func same(from, to *Mailbox) *Mailbox {
 	return to
 }
 
-func (box *Mailbox) adopt(tx *storage.Tx, from *Mailbox, m Message, now time.Time) (storage.ItemID, error) {
+func (box *Mailbox) adopt(tx *storage.Tx, from *Mailbox, m Message, may Flags, now time.Time) (storage.ItemID, error) {
+	m.Flags &= may
 	if box != from && m.Flags>>firstKeyword != 0 {
 		f, err := box.intern(from.FlagNames(m.Flags))
 		if err != nil {
