@@ -1,28 +1,23 @@
 package dav
 
 import (
+	"errors"
+	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
-	"time"
+	"syscall"
 
 	"essaim.coop/essaim/dav/davxml"
+	"essaim.coop/essaim/internal/web"
+	"essaim.coop/essaim/storage"
 )
 
-// How long one read or write may make no progress. There is no limit on the
-// whole of a transfer, which would cut large ones.
-const stall = 2 * time.Minute
-
-// write sends bytes of the body.
+// write sends bytes of the body. The time a client may take is the listener's
+// concern.
 func (x *Exchange) write(b []byte) error {
-	x.extend()
 	_, err := x.Answer.Write(b)
 	return err
-}
-
-// extend gives the next write its time. Not every server's writer can.
-func (x *Exchange) extend() {
-	_ = http.NewResponseController(x.Answer).SetWriteDeadline(time.Now().Add(stall))
 }
 
 // cut ends an answer that cannot be completed in a way the client will notice.
@@ -36,21 +31,16 @@ func (x *Exchange) cut(err error) {
 func (x *Exchange) fail(err error) {
 	e := statusOf(err)
 	if e == nil {
-		n := strconv.FormatUint(x.engine.faults.Add(1), 10)
-		x.engine.Log.Error("internal", "fault", n, "method", x.Request.Method, "path", x.at.raw, "error", err)
-		x.Answer.Header().Set("Fault", n)
-		e = Status(http.StatusInternalServerError)
+		x.engine.Log.Error("internal", "request", web.ID(x.Request.Context()), "method", x.Request.Method, "path", x.at.raw, "error", err)
+		web.InternalError(x.Answer, x.Request)
+		return
 	}
 	h := x.Answer.Header()
-	for _, k := range []string{"ETag", "Last-Modified", "Content-Range"} {
+	for _, k := range []string{"ETag", "Last-Modified", "Cache-Control"} {
 		h.Del(k)
 	}
-	switch e.Status {
-	case http.StatusServiceUnavailable:
+	if e.Status == http.StatusServiceUnavailable {
 		h.Set("Retry-After", "10")
-	case http.StatusNotModified:
-		x.Answer.WriteHeader(e.Status)
-		return
 	}
 	if e.Condition.Local == "" {
 		h.Set("Content-Type", "text/plain; charset=utf-8")
@@ -58,8 +48,9 @@ func (x *Exchange) fail(err error) {
 		return
 	}
 	var w davxml.Writer
-	w.Raw(davxml.Header)
-	writeCondition(&w, e, davxml.DAV("error"))
+	w.Root(davxml.DAV("error"))
+	e.write(&w)
+	w.Close(davxml.DAV("error"))
 	x.xml(e.Status, &w)
 }
 
@@ -78,21 +69,24 @@ func (x *Exchange) small(status int, b []byte) {
 	}
 }
 
-// writeCondition writes a DAV:error element, or one that holds an error, around
-// the condition of e; nothing when it has none.
-func writeCondition(w *davxml.Writer, e *StatusError, in davxml.Name) {
-	if e.Condition.Local == "" {
-		return
-	}
-	w.Open(in)
+// write writes the condition's element.
+func (e *StatusError) write(w *davxml.Writer) {
 	if e.Detail == nil {
 		w.Empty(e.Condition)
-	} else {
-		w.Open(e.Condition)
-		e.Detail(w)
-		w.Close(e.Condition)
+		return
 	}
-	w.Close(in)
+	w.Open(e.Condition)
+	e.Detail(w)
+	w.Close(e.Condition)
+}
+
+// writeError writes a DAV:error into a response, if e names a condition.
+func writeError(w *davxml.Writer, e *StatusError) {
+	if e.Condition.Local != "" {
+		w.Raw("<D:error>")
+		e.write(w)
+		w.Raw("</D:error>")
+	}
 }
 
 // parseKey reads the name under which a property is kept, as Name.String
@@ -102,4 +96,15 @@ func parseKey(key string) (davxml.Name, bool) {
 		return davxml.Name{Space: key[1:i], Local: key[i+1:]}, true
 	}
 	return davxml.Name{}, false
+}
+
+// errAnswered ends a method that has answered already.
+var errAnswered = errors.New("dav: answered")
+
+// full says what an error of staging a body is, in the house's words.
+func full(err error) error {
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return fmt.Errorf("%w: %w", storage.ErrFull, err)
+	}
+	return err
 }

@@ -1,25 +1,24 @@
 package dav
 
 import (
-	"context"
 	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"essaim.coop/essaim/storage"
+	"essaim.coop/essaim/storage/accounts"
 )
 
-// Options of New. DB and User must be given.
+// Options of New. DB, User and Directory must be given.
 type Options struct {
 	DB *storage.DB
-	// User returns who was authenticated, 0 for nobody: then the answer is 401
-	// with Challenge. It is asked once per request, outside any transaction.
-	User      func(*http.Request) storage.AccountID
-	Challenge string           // WWW-Authenticate; "" is Basic
-	Locks     Locks            // nil: no class 2
+	// User returns who was authenticated, 0 for nobody: then the answer is 401.
+	// It is asked once per request, outside any transaction.
+	User func(*http.Request) storage.AccountID
+	// Directory knows who is in which group.
+	Directory *accounts.Directory
 	Log       *slog.Logger     // nil is silent
 	Now       func() time.Time // nil is the clock
 	// Hosts are the names that a Destination may have besides the request's own.
@@ -33,7 +32,9 @@ type Options struct {
 type Engine struct {
 	Options
 	mounts []*mount
-	faults atomic.Uint64 // the number of the last internal error
+	// Principal is the kind of users and groups. Doors add their home sets and
+	// features to it before the engine serves.
+	Principal *Kind
 }
 
 // A mount is a tree and the decoded segments of its prefix.
@@ -42,7 +43,7 @@ type mount struct {
 	tree   Tree
 }
 
-// New makes an engine without trees.
+// New makes an engine with the tree of principals mounted at /dav/principals/.
 func New(o Options) *Engine {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -53,10 +54,9 @@ func New(o Options) *Engine {
 	if o.MaxBody == 0 {
 		o.MaxBody = 10 << 30
 	}
-	if o.Challenge == "" {
-		o.Challenge = `Basic realm="essaim", charset="UTF-8"` // RFC 7617 §2.1
-	}
-	return &Engine{Options: o}
+	e := &Engine{Options: o, Principal: newPrincipalKind()}
+	e.Mount(principalPrefix, &principals{e})
+	return e
 }
 
 // Mount puts a tree at a prefix such as /dav/files/. No prefix may be above
@@ -80,18 +80,4 @@ func (e *Engine) ours(r *http.Request) func(string) bool {
 	return func(host string) bool {
 		return host == withoutDefaultPort(r.Host) || slices.Contains(e.Hosts, host)
 	}
-}
-
-type userKey struct{}
-
-// WithUser notes who was authenticated; UserOf gives it back. They serve as
-// Options.User where the one who authenticates has no better place.
-func WithUser(ctx context.Context, a storage.AccountID) context.Context {
-	return context.WithValue(ctx, userKey{}, a)
-}
-
-// UserOf returns the account WithUser noted, or 0.
-func UserOf(r *http.Request) storage.AccountID {
-	a, _ := r.Context().Value(userKey{}).(storage.AccountID)
-	return a
 }

@@ -16,9 +16,10 @@ type Exchange struct {
 	User    storage.AccountID
 	Now     time.Time
 
-	engine *Engine
-	at     location
-	mount  *mount // nil: above or beside the trees
+	engine     *Engine
+	at         location
+	identities []storage.AccountID
+	people     map[storage.AccountID]string // hrefs of principals that were looked up
 }
 
 // DB is the store.
@@ -36,7 +37,7 @@ func (x *Exchange) Update(fn func(*Scope) error) error {
 }
 
 func (x *Exchange) scope(tx *storage.Tx) *Scope {
-	return &Scope{Tx: tx, User: x.User, Now: x.Now, Header: x.Request.Header, engine: x.engine}
+	return &Scope{Tx: tx, User: x.User, Identities: x.identities, Now: x.Now, Header: x.Request.Header, x: x}
 }
 
 // Target finds the resource of the request.
@@ -80,10 +81,10 @@ func (s *Scope) find(l location) (Resource, error) {
 }
 
 func (s *Scope) resolve(segments []string) (Resource, error) {
-	if m, rest := s.engine.mountOf(segments); m != nil {
+	if m, rest := s.x.engine.mountOf(segments); m != nil {
 		return m.tree.Resolve(s, rest)
 	}
-	if v := s.engine.above(segments); v != nil {
+	if v := s.x.engine.above(segments); v != nil {
 		return v, nil
 	}
 	return nil, storage.ErrNotFound
@@ -94,7 +95,7 @@ func (s *Scope) resolve(segments []string) (Resource, error) {
 // 9.7.1, 9.8.5).
 func (s *Scope) parent(l location) (Collection, string, error) {
 	n := len(l.segments)
-	if m, rest := s.engine.mountOf(l.segments); n == 0 || m == nil || len(rest) == 0 {
+	if m, rest := s.x.engine.mountOf(l.segments); n == 0 || m == nil || len(rest) == 0 {
 		return nil, "", Status(http.StatusForbidden)
 	}
 	r, err := s.resolve(l.segments[:n-1])

@@ -18,7 +18,7 @@ func HeldElement(value []byte) (*davxml.Element, error) {
 func (s *Scope) hold(r Resource, personal bool, n davxml.Name, v *davxml.Element) error {
 	h, ok := r.(Holder)
 	if !ok || h.Object() == (storage.Object{}) {
-		return Status(http.StatusForbidden)
+		return notHeld
 	}
 	var owner storage.AccountID
 	if personal {

@@ -10,15 +10,46 @@ import (
 )
 
 // live is the engine's registry: the properties every kind has.
-var live = new(Kind).Add(
-	Property{Name: davxml.DAV("resourcetype"), All: true, Needs: PrivReadOwn, Get: getResourceType},
-	Property{Name: davxml.DAV("displayname"), All: true, Needs: PrivReadOwn, Get: getDisplayName, Set: setDisplayName},
-	Property{Name: davxml.DAV("getetag"), All: true, Get: getETag},
-	Property{Name: davxml.DAV("getcontentlength"), All: true, Get: getContentLength},
-	Property{Name: davxml.DAV("getcontenttype"), All: true, Get: getContentType},
-	Property{Name: davxml.DAV("getlastmodified"), All: true, Get: getLastModified},
-	Property{Name: davxml.DAV("creationdate"), All: true, Get: getCreationDate},
-)
+var live = new(Kind)
+
+// init, because the reports among the values look properties up in live.
+func init() {
+	live.Add(
+		Property{Name: davxml.DAV("resourcetype"), All: true, Needs: PrivReadOwn, Get: getResourceType},
+		Property{Name: davxml.DAV("displayname"), All: true, Needs: PrivReadOwn, Get: getDisplayName, Set: setDisplayName},
+		Property{Name: davxml.DAV("getetag"), All: true, Get: getETag},
+		Property{Name: davxml.DAV("getcontentlength"), All: true, Get: getContentLength},
+		Property{Name: davxml.DAV("getcontenttype"), All: true, Get: getContentType},
+		Property{Name: davxml.DAV("getcontentlanguage"), All: true},
+		Property{Name: davxml.DAV("getlastmodified"), All: true, Get: getLastModified},
+		Property{Name: davxml.DAV("creationdate"), All: true, Get: getCreationDate},
+		Property{Name: davxml.DAV("lockdiscovery"), All: true, Get: getLockDiscovery},
+		Property{Name: davxml.DAV("supportedlock"), All: true, Get: getSupportedLock},
+		// RFC 3744 §5: none of these in allprop.
+		Property{Name: davxml.DAV("owner"), Needs: PrivReadOwn, Get: getOwner},
+		Property{Name: davxml.DAV("supported-privilege-set"), Needs: PrivReadOwn, Get: getSupportedPrivileges},
+		Property{Name: davxml.DAV("current-user-privilege-set"), Needs: PrivReadOwn, Get: getOwnPrivileges},
+		Property{Name: davxml.DAV("acl"), Needs: PrivReadACL, Get: getACL},
+		Property{Name: davxml.DAV("acl-restrictions"), Needs: PrivReadOwn, Get: getACLRestrictions},
+		Property{Name: davxml.DAV("principal-collection-set"), Needs: PrivReadOwn, Get: getPrincipalCollections},
+		// RFC 5397, RFC 3253 §3.1.5, RFC 6578 §4, RFC 4331.
+		Property{Name: davxml.DAV("current-user-principal"), Needs: PrivReadOwn, Get: getCurrentUser},
+		Property{Name: davxml.DAV("supported-report-set"), Needs: PrivReadOwn, Get: getSupportedReports},
+		Property{Name: davxml.DAV("sync-token"), Get: getSyncToken},
+		Property{Name: davxml.CalendarServer("getctag"), Get: getSyncToken},
+		Property{Name: davxml.DAV("quota-used-bytes"), Get: getQuotaUsed},
+		Property{Name: davxml.DAV("quota-available-bytes"), Get: getQuotaAvailable},
+	)
+}
+
+func getOwner(s *Scope, r Resource, w *davxml.Writer) error { return s.writePrincipal(w, r.Owner()) }
+
+func getCurrentUser(s *Scope, _ Resource, w *davxml.Writer) error { return s.writePrincipal(w, s.User) }
+
+func getPrincipalCollections(_ *Scope, _ Resource, w *davxml.Writer) error {
+	w.Href(principalPrefix)
+	return nil
+}
 
 func getResourceType(_ *Scope, r Resource, w *davxml.Writer) error {
 	k := r.Kind()

@@ -72,10 +72,31 @@ func (m *Multistatus) Resource(s *Scope, href string, r Resource) { m.ResourceIf
 // ResourceIf is Resource for one that is dropped again unless keep, which is
 // called outside the transaction and may read bodies.
 func (m *Multistatus) ResourceIf(s *Scope, href string, r Resource, keep func(*storage.DB) (bool, error)) {
-	e := entry{start: m.w.Len(), r: r, keep: keep}
-	m.count++
+	s.here = []byte(href)
+	m.respond(s, m.begin(href), r, keep)
+}
+
+// resource is Resource for an href that is being built.
+func (m *Multistatus) resource(s *Scope, href []byte, r Resource) {
+	start := m.w.Len()
+	s.here = href
+	m.w.Raw("<D:response><D:href>")
+	m.w.TextBytes(href)
+	m.w.Raw("</D:href>")
+	m.respond(s, start, r, nil)
+}
+
+// begin opens a response and returns where it starts in the page.
+func (m *Multistatus) begin(href string) (start int) {
+	start = m.w.Len()
 	m.w.Raw("<D:response>")
 	m.w.Href(href)
+	return start
+}
+
+func (m *Multistatus) respond(s *Scope, start int, r Resource, keep func(*storage.DB) (bool, error)) {
+	e := entry{start: start, r: r, keep: keep}
+	m.count++
 	m.propstats(s, &e)
 	e.tail = m.w.Len()
 	m.w.Raw("</D:response>")
@@ -89,10 +110,9 @@ func (m *Multistatus) ResourceIf(s *Scope, href string, r Resource, keep func(*s
 // violated if it has a name.
 func (m *Multistatus) Status(href string, e *StatusError) {
 	m.count++
-	m.w.Raw("<D:response>")
-	m.w.Href(href)
+	m.begin(href)
 	m.status(e.Status)
-	writeCondition(&m.w, e, davxml.DAV("error"))
+	writeError(&m.w, e)
 	m.w.Raw("</D:response>")
 }
 

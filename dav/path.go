@@ -98,6 +98,9 @@ func appendSegment(b []byte, name string) []byte {
 	return b
 }
 
+// Path returns the URL path of decoded segments, without a slash at its end.
+func Path(segments ...string) string { return strings.TrimSuffix(href(segments, false), "/") }
+
 // href returns the URL path of segments, with a slash at the end for a
 // collection.
 func href(segments []string, collection bool) string {

@@ -27,11 +27,16 @@ type Tree interface {
 // A Scope is one transaction of one request. It is not valid after the function
 // it was given to returned.
 type Scope struct {
-	Tx     *storage.Tx
-	User   storage.AccountID // who asks
-	Now    time.Time
-	Header http.Header // of the request
-	engine *Engine
+	Tx   *storage.Tx
+	User storage.AccountID // who asks
+	// Identities are the user and the groups they are in, whose rights they have.
+	Identities []storage.AccountID
+	Now        time.Time
+	Header     http.Header // of the request
+
+	x       *Exchange
+	here    []byte // the href of the resource whose properties are being written
+	lockful lockful
 }
 
 // A Resource is what a URL names, as one transaction saw it.
@@ -59,8 +64,9 @@ type Stat struct {
 	Display  string    // DAV:displayname where the tree does not say it otherwise
 }
 
-// A Canonical resource can be reached under more than one path. Its canonical
-// path, with its tree's prefix, is what its lock is held on.
+// A Canonical resource, or the collection it is to be made in, can be reached
+// under more than one path. Locks are held on the canonical one: a path from the
+// root of the server as Path makes it, which is a URL for the owner.
 type Canonical interface {
 	CanonicalPath() string
 }
