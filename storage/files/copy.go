@@ -163,12 +163,11 @@ func (c *Copier) Finish(tx *storage.Tx, parent storage.ItemID, name string, at A
 	return Move(tx, to, c.top, parent, name, at)
 }
 
-// Abort makes what is there of the copy old trash, to be purged at the next
-// occasion. It is there anyway after a day.
-func (c *Copier) Abort(tx *storage.Tx, most int) (left bool, err error) {
+// Abort removes what there is of the copy. It would go after a day by itself.
+func (c *Copier) Abort(tx *storage.Tx, at Attr) error {
 	to, err := ByID(tx, c.to)
 	if err != nil {
-		return false, err
+		return err
 	}
-	return PurgeEntry(tx, to, c.top, most)
+	return PurgeEntry(tx, to, c.top, Batch, at.Now)
 }

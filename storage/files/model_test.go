@@ -43,8 +43,9 @@ func (m model) isFolder(path string) bool { return path == "" || m[path] == "/" 
 type syncer struct {
 	folder   storage.ItemID
 	infinite bool
-	since    storage.ModSeq
+	at       storage.SyncToken
 	have     model
+	restarts int
 }
 
 // Three clients do random things to one tree; a map says what must be there,
@@ -79,6 +80,7 @@ func TestModel(t *testing.T) {
 			}
 		}
 		h.check()
+		t.Logf("seed %d: readers started again %d, %d and %d times", seed, clients[0].restarts, clients[1].restarts, clients[2].restarts)
 	}
 }
 
@@ -184,38 +186,30 @@ func (h *house) copyTree(tx *storage.Tx, t *Tree, n, parent Node, name string, a
 	return err
 }
 
-// sync brings a reader up to date, in pages, and compares what it then has.
+// sync brings a reader up to date, in pages between which the tree may change,
+// and compares what it then has.
 func (h *house) sync(rng *rand.Rand, s *syncer, m model) {
 	h.t.Helper()
-	h.view(func(tx *storage.Tx) {
-		t := h.tree(tx, h.a)
-		next := SyncPoint(tx, t, s.folder)
-		limit := 1 + rng.IntN(30)
-		for after, more := uint64(0), true; more; {
-			more = false
-			count := 0
-			err := Changes(tx, t, s.folder, s.since, s.infinite, after, func(c Change) bool {
-				if c.Place <= after {
-					h.t.Fatalf("place %d after %d", c.Place, after)
-				}
-				if count == limit {
-					more = true
-					return false
-				}
-				count++
-				after = c.Place
-				s.apply(h, c)
-				return true
-			})
-			if errors.Is(err, storage.ErrFloor) && s.since > 0 {
-				s.since, s.have = 0, nil
-				after, more = 0, true
-			} else if err != nil {
+	limit := 1 + rng.IntN(30)
+	for more, quiet := true, false; more || !quiet; {
+		quiet = quiet || !more // what happened between pages may take one more
+		h.view(func(tx *storage.Tx) {
+			var err error
+			t := h.tree(tx, h.a)
+			s.at.Collection = t.ID
+			s.at, more, err = Sync(tx, t, s.folder, s.at, limit, s.infinite, func(c Change) { s.apply(h, c) })
+			if errors.Is(err, storage.ErrFloor) && s.at.ModSeq > 0 {
+				s.at, s.have, more, err = storage.SyncToken{}, nil, true, nil
+				s.restarts++
+			}
+			if err != nil {
 				h.t.Fatal(err)
 			}
+		})
+		if more && !quiet && rng.IntN(3) == 0 {
+			h.random(rng, m, h.a)
 		}
-		s.since = next
-	})
+	}
 	want := model{}
 	for p, body := range m {
 		if s.infinite || !strings.Contains(p, "/") {
@@ -226,7 +220,7 @@ func (h *house) sync(rng *rand.Rand, s *syncer, m model) {
 		s.have = model{}
 	}
 	if !maps.Equal(s.have, want) {
-		h.t.Fatalf("a reader at %d has %v\nmust have %v", s.since, s.have, want)
+		h.t.Fatalf("a reader at %v has %v\nmust have %v", s.at, s.have, want)
 	}
 }
 

@@ -157,3 +157,9 @@ func Purge(tx *storage.Tx, a storage.AccountID, most int) (left bool, err error)
 	}
 	return false, tx.DeleteCollection(t.Collection)
 }
+
+// Freeable returns about how many bytes trash and versions take up, which go
+// when room is needed.
+func Freeable(tx *storage.Tx, t *Tree) int64 {
+	return max(0, t.Bytes-FolderTotals(tx, t, Root).Bytes)
+}

@@ -163,20 +163,34 @@ func PurgeTrash(tx *storage.Tx, t *Tree, before time.Time, most int) (left bool,
 	return left, errors.Join(err, e.done())
 }
 
-// PurgeEntry removes one entry of the trash for good, at most about most nodes
-// and versions of it.
-func PurgeEntry(tx *storage.Tx, t *Tree, id storage.ItemID, most int) (left bool, err error) {
+// PurgeEntry removes one entry of the trash for good: at most about most nodes
+// and versions of it now, and the rest, which nobody sees any more, at the next
+// PurgeTrash.
+func PurgeEntry(tx *storage.Tx, t *Tree, id storage.ItemID, most int, now time.Time) error {
 	n, err := Get(tx, t, id)
 	if err != nil {
-		return false, err
+		return err
 	}
 	if n.Deleted == 0 {
-		return false, fmt.Errorf("node %d in the trash: %w", id, storage.ErrNotFound)
+		return fmt.Errorf("node %d in the trash: %w", id, storage.ErrNotFound)
 	}
-	e := t.edit(tx, n.Deleted)
+	e := t.edit(tx, now.UnixMilli())
 	e.budget = most
 	gone, err := e.purge(id)
-	return !gone, errors.Join(err, e.done())
+	if err == nil && !gone {
+		err = e.hide(n)
+	}
+	return errors.Join(err, e.done())
+}
+
+// hide makes an entry one that nobody sees and whose time is over.
+func (e *edit) hide(n Node) error {
+	row := e.tx.Get(e.trashKey(n))
+	e.tx.Delete(e.trashKey(n))
+	n.Partial, n.Deleted = true, 1
+	e.tx.Put(e.trashKey(n), row)
+	_, _, err := e.tx.PutItem(e.Collection, n.ID, n.marshal(), 0)
+	return err
 }
 
 // NextPurge returns when the oldest entry's time is over; ok is false when the
