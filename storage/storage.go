@@ -37,7 +37,7 @@
 //	                            nothing: the owner has properties on the object
 //
 // Prefixes from 20 on belong to the rooms above: 'a'-'h', 'A' and 'B' accounts,
-// 'm'-'p' mailbox, 'K' and 'L' locks, 'Q' and 'R' the queue, 'S'-'V' signin, 'Y'
+// 'm'-'p' mailbox, 'K'-'M' locks, 'Q' and 'R' the queue, 'S'-'V' signin, 'Y'
 // and 'Z' audit, 'I', 'J' and 'N' register, 'v'-'x' contacts, 'C'-'H' files.
 package storage
 

@@ -67,7 +67,7 @@ func openApp(cfg Config, log *slog.Logger) (*App, error) {
 	}
 	a := &App{cfg: cfg, log: log, db: db, auth: accounts.NewService(db, log), views: mailbox.NewViews(0),
 		rings: map[string]*trace.Ring{}}
-	for _, kind := range []string{"smtp", "submission", "lmtp", "imap", "queue"} {
+	for _, kind := range traceKinds {
 		a.rings[kind] = trace.NewRing(kind)
 	}
 	if err := a.wireMail(); err != nil {
@@ -134,6 +134,9 @@ func (a *App) start(ctx context.Context, fail context.CancelCauseFunc) error {
 		return err
 	}
 	a.buildServices(conf)
+	if err := a.buildWeb(conf); err != nil {
+		return err
+	}
 	inherited, err := activation.ListenersWithNames()
 	if err != nil {
 		return err
@@ -213,7 +216,7 @@ func (a *App) buildServices(conf *tls.Config) {
 	submissions := a.smtpServer(smtp.Submission, "submission", conf, true)
 	lmtp := a.smtpServer(smtp.LMTP, "lmtp", conf, false)
 	im := a.imapServer(conf)
-	a.metrics = metrics{map[string]*smtp.Server{"smtp": mx, "submission": submission, "submissions": submissions, "lmtp": lmtp}, im}
+	a.metrics = metrics{smtp: map[string]*smtp.Server{"smtp": mx, "submission": submission, "submissions": submissions, "lmtp": lmtp}, imap: im}
 	a.servers = []service{
 		{"smtp", l.SMTP, mx.Serve, mx.Shutdown},
 		{"submission", l.Submission, submission.Serve, submission.Shutdown},

@@ -23,7 +23,9 @@ type Config struct {
 	RelayPass   string            `toml:"relay_password_file" doc:"File that holds the password for the relay."`
 	Routes      map[string]string `toml:"routes" doc:"host:port for the mail of single domains, instead of their MX."`
 	MaxMessage  int64             `toml:"max_message_bytes" doc:"Largest message accepted, in bytes."`
+	Proxies     []string          `toml:"http_proxies" doc:"Addresses or networks of reverse proxies in front, whose X-Forwarded-For is believed."`
 	TrustLocal  bool              `toml:"-"`
+	PlainHTTP   bool              `toml:"-"`
 	MetricsAddr string            `toml:"metrics" doc:"Address for Prometheus metrics; keep it on loopback. Empty: none."`
 }
 
@@ -34,6 +36,8 @@ type Listen struct {
 	Submissions []string `toml:"submissions" doc:"Members' mail over TLS, port 465."`
 	IMAP        []string `toml:"imap" doc:"IMAP with STARTTLS, port 143."`
 	IMAPS       []string `toml:"imaps" doc:"IMAP over TLS, port 993."`
+	HTTPS       []string `toml:"https" doc:"The web, port 443."`
+	HTTP        []string `toml:"http" doc:"Sends browsers to https, port 80."`
 	LMTP        []string `toml:"lmtp" doc:"Local delivery from a mail server in front; off by default."`
 }
 
@@ -48,7 +52,7 @@ func defaultConfig() Config {
 		Data: "/var/lib/essaim",
 		Listen: Listen{
 			SMTP: []string{":25"}, Submission: []string{":587"}, Submissions: []string{":465"},
-			IMAP: []string{":143"}, IMAPS: []string{":993"},
+			IMAP: []string{":143"}, IMAPS: []string{":993"}, HTTPS: []string{":443"}, HTTP: []string{":80"},
 		},
 		MaxMessage:  50 << 20,
 		MetricsAddr: "127.0.0.1:9090",

@@ -107,6 +107,11 @@ func (d *demoCmd) config(dir string) Config {
 		SMTP: d.addr(25), Submission: d.addr(587), Submissions: d.addr(465),
 		IMAP: d.addr(143), IMAPS: d.addr(993), LMTP: d.addr(24),
 	}
+	if c.PlainHTTP = d.PlainHTTP; d.PlainHTTP {
+		c.Listen.HTTP = d.addr(80)
+	} else {
+		c.Listen.HTTPS = d.addr(443)
+	}
 	return c
 }
 

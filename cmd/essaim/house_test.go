@@ -81,7 +81,7 @@ func newHouseIn(t testing.TB, dir string, members int, args ...string) *house {
 func freeBase(t testing.TB) int {
 	for base := 32000 + os.Getpid()%97*100; base < 60000; base += 1009 {
 		free := true
-		for _, p := range []int{24, 25, 143, 465, 587, 993} {
+		for _, p := range []int{24, 25, 80, 143, 443, 465, 587, 993} {
 			ln, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", base+p))
 			if err != nil {
 				free = false

@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"essaim.coop/essaim/imap"
+	"essaim.coop/essaim/internal/web"
 	"essaim.coop/essaim/mailflow/queue"
 	"essaim.coop/essaim/smtp"
 	"essaim.coop/essaim/storage"
@@ -18,6 +19,7 @@ import (
 type metrics struct {
 	smtp map[string]*smtp.Server
 	imap *imap.Server
+	web  map[string]*web.Server
 }
 
 // metricsHandler answers in Prometheus' text format, counting when asked.
@@ -62,6 +64,15 @@ func (a *App) writeMetrics(w io.Writer) {
 		put("imap_logins_total", m.Counters.Logins.Load())
 		put("imap_login_failures_total", m.Counters.LoginFailures.Load())
 		put("imap_internal_errors_total", m.Counters.Internal.Load()+m.Counters.Panics.Load())
+	}
+	for _, kind := range slices.Sorted(maps.Keys(a.metrics.web)) {
+		c := &a.metrics.web[kind].Counters
+		label := func(n string) string { return fmt.Sprintf("%s{service=%q}", n, kind) }
+		put(label("http_connections_total"), c.Accepted.Load())
+		put(label("http_refused_connections_total"), c.Refused.Load())
+		put(label("http_open"), c.Open.Load())
+		put(label("http_requests_total"), c.Requests.Load())
+		put(label("http_internal_errors_total"), c.Internal.Load())
 	}
 	waiting := 0
 	_ = a.db.View(func(tx *storage.Tx) error {

@@ -69,14 +69,17 @@ func (c *queueDrop) Run(e *env) error {
 	}))
 }
 
+// traceKinds are what traces are kept of.
+var traceKinds = []string{"smtp", "submission", "lmtp", "imap", "http", "queue"}
+
 type traceCmd struct {
-	Kind string `arg:"" default:"all" enum:"all,smtp,submission,lmtp,imap,queue" help:"smtp, submission, lmtp, imap, queue or all."`
+	Kind string `arg:"" default:"all" enum:"all,smtp,submission,lmtp,imap,http,queue" help:"smtp, submission, lmtp, imap, http, queue or all."`
 }
 
 // Run prints what a running server remembers.
 func (c *traceCmd) Run(e *env) error {
 	return e.onStore(func(_ context.Context, a *App, out io.Writer) error {
-		for _, kind := range []string{"smtp", "submission", "lmtp", "imap", "queue"} {
+		for _, kind := range traceKinds {
 			if c.Kind != "all" && c.Kind != kind {
 				continue
 			}

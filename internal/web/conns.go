@@ -59,11 +59,15 @@ func (s *Server) connState(c net.Conn, state http.ConnState) {
 	a := addrOf(c.RemoteAddr().String())
 	switch state {
 	case http.StateNew:
+		s.Counters.Accepted.Add(1)
+		s.Counters.Open.Add(1)
 		if !s.conns.add(network(a), s.Trusted(a) || s.proxy(a)) {
+			s.Counters.Refused.Add(1)
 			s.Log.Debug("refused", "reason", "too many connections", "address", a)
 			_ = c.Close()
 		}
 	case http.StateClosed, http.StateHijacked:
+		s.Counters.Open.Add(-1)
 		s.conns.done(network(a))
 	}
 }

@@ -68,6 +68,10 @@ func (s *Server) serve(rw http.ResponseWriter, r *http.Request) {
 	defer func() {
 		cut := s.panicked(w, r, q, recover())
 		w.leave()
+		s.Counters.Requests.Add(1)
+		if w.status == http.StatusInternalServerError {
+			s.Counters.Internal.Add(1)
+		}
 		if conn != nil && conn.trace != nil {
 			conn.trace.Event("answered", "request", q.id, "client", q.client, "user", q.user.Address, "method", r.Method,
 				"path", s.printable(r), "status", w.status, "bytes", w.written, "took", s.Now().Sub(start).Round(100*time.Microsecond))

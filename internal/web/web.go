@@ -19,6 +19,7 @@ import (
 	"net/http"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"essaim.coop/essaim/internal/trace"
@@ -55,6 +56,12 @@ func or[T comparable](v *T, otherwise T) {
 	}
 }
 
+// Counters are the listener's figures; Open is of now.
+type Counters struct {
+	Accepted, Refused, Open atomic.Int64 // connections
+	Requests, Internal      atomic.Int64 // and those answered with 500
+}
+
 // A Server is the listener. Its fields are set before Serve and not changed
 // after; its methods are safe for concurrent use.
 type Server struct {
@@ -69,6 +76,8 @@ type Server struct {
 	Limits   Limits                            //
 	Trusted  func(client netip.Addr) bool      // not limited in connections; nil is nobody
 	Now      func() time.Time                  // nil is the clock
+
+	Counters Counters
 
 	once  sync.Once
 	http  *http.Server

@@ -53,7 +53,7 @@ func Check(tx *storage.Tx, r *storage.Report) {
 		locks++
 		return true
 	})
-	for _, prefix := range []byte{'J', 'L'} {
+	for _, prefix := range []byte{'M', 'L'} {
 		rows := 0
 		tx.ScanPrefix([]byte{prefix}, func(_, _ []byte) bool { rows++; return true })
 		if rows != locks {

@@ -15,9 +15,9 @@
 //
 // Key schema; values of 'K' are JSON, those of the others the root:
 //
-//	'J' deadline(8) token(16)        when it ends
 //	'K' root 00 token(16)            Lock; of a long root its beginning
 //	'L' creator(4) token(16)         who holds it
+//	'M' deadline(8) token(16)        when it ends
 //
 // RFCs: 4918 §6 and 7, done but for the methods, which are the door's; 4122
 // §4.4 (tokens).
@@ -97,7 +97,7 @@ func creatorKey(a storage.AccountID, id []byte) []byte {
 }
 
 func deadlineKey(t time.Time, id []byte) []byte {
-	return append(binary.BigEndian.AppendUint64([]byte{'J'}, uint64(t.UnixMilli())), id...)
+	return append(binary.BigEndian.AppendUint64([]byte{'M'}, uint64(t.UnixMilli())), id...)
 }
 
 // at calls fn with every lock whose root is the path, the expired ones too.
@@ -255,7 +255,7 @@ func RemoveAccount(tx *storage.Tx, a storage.AccountID) {
 // expire takes a few locks away whose time has come: each Put brings one and
 // takes more, so none stay for long.
 func expire(tx *storage.Tx, now time.Time) {
-	removeNamed(tx, []byte{'J'}, deadlineKey(now.Add(time.Millisecond), nil), sweep)
+	removeNamed(tx, []byte{'M'}, deadlineKey(now.Add(time.Millisecond), nil), sweep)
 }
 
 // removeNamed takes away the locks that the rows in [from, to) lead to, at most
