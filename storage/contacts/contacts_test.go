@@ -217,8 +217,14 @@ func TestCopyAndMove(t *testing.T) {
 		if err != nil || n.Blob != c.Blob || n.ETag() != c.ETag() {
 			t.Errorf("copy %+v of %+v: %v", n, c, err)
 		}
-		if c, err = Move(tx, from, c, from, "z.vcf", now); err != nil { // over Zoe
+		if _, err = Move(tx, from, c, from, "z.vcf", now); !errors.As(err, new(*UIDConflict)) {
+			t.Errorf("over a card of another UID: %v", err)
+		}
+		if c, err = Move(tx, from, c, from, "m.vcf", now); err != nil {
 			return err
+		}
+		if again, err := Move(tx, from, c, from, "m.vcf", now); err != nil || again != c {
+			t.Errorf("to itself: %v", err)
 		}
 		_, err = Move(tx, from, c, other, "b.vcf", now) // over its own copy
 		return err
@@ -226,7 +232,7 @@ func TestCopyAndMove(t *testing.T) {
 	h.update(func(tx *storage.Tx) error {
 		from, _ := ByID(tx, h.book(tx, h.a).ID)
 		to, err := ByID(tx, other.ID)
-		if err != nil || from.Count != 0 || to.Count != 1 {
+		if err != nil || from.Count != 1 || to.Count != 1 {
 			t.Errorf("%d left, %d arrived, %v", from.Count, to.Count, err)
 		}
 		return Delete(tx, to)

@@ -137,15 +137,23 @@ func Remove(tx *storage.Tx, b Book, c Card) error {
 	return nil
 }
 
-// Copy puts a card into another book, or the same one under another UID's
-// absence: a book has a UID once. What has the name there is replaced.
-func Copy(tx *storage.Tx, from Book, c Card, to Book, name string, now time.Time) (Card, error) {
-	if old, err := Get(tx, to.ID, name); err == nil {
-		if err := Remove(tx, to, old); err != nil {
-			return Card{}, err
-		}
+// Touch notes a card as changed, as its properties are.
+func Touch(tx *storage.Tx, b Book, c Card) error {
+	if err := tx.Writable(); err != nil {
+		return err
 	}
-	if _, _, err := place(tx, to, name, c.UID); err != nil {
+	tx.ReplaceItem(b.Collection, c.Item, c.marshal())
+	return nil
+}
+
+// Copy puts a card into another book. A card of the same UID that has the name
+// there is replaced; see Put for the conflicts.
+func Copy(tx *storage.Tx, from Book, c Card, to Book, name string, now time.Time) (Card, error) {
+	old, exists, err := place(tx, to, name, c.UID)
+	if err == nil && exists {
+		err = Remove(tx, to, old)
+	}
+	if err != nil {
 		return Card{}, err
 	}
 	index := append([]byte(nil), tx.Get(indexKey(from.ID, c.Item))...)
@@ -158,8 +166,7 @@ func Copy(tx *storage.Tx, from Book, c Card, to Book, name string, now time.Time
 	return n, tx.CopyProperties(storage.Object{Collection: from.ID, Item: c.Item}, storage.Object{Collection: to.ID, Item: n.Item})
 }
 
-// Move puts a card into another book or renames it. What has the name there is
-// replaced.
+// Move puts a card into another book or renames it; see Copy.
 func Move(tx *storage.Tx, from Book, c Card, to Book, name string, now time.Time) (Card, error) {
 	if from.ID == to.ID {
 		return rename(tx, from, c, name)
@@ -174,16 +181,14 @@ func Move(tx *storage.Tx, from Book, c Card, to Book, name string, now time.Time
 }
 
 func rename(tx *storage.Tx, b Book, c Card, name string) (Card, error) {
+	if name == c.Name {
+		return c, nil
+	}
 	if err := checkName(name); err != nil {
 		return Card{}, err
 	}
-	if old, err := Get(tx, b.ID, name); err == nil {
-		if old.Item == c.Item {
-			return c, nil
-		}
-		if err := Remove(tx, b, old); err != nil {
-			return Card{}, err
-		}
+	if old, err := Get(tx, b.ID, name); err == nil { // its UID is another
+		return Card{}, &UIDConflict{c.UID, old.Name}
 	}
 	if err := tx.Vacate(b.Collection, c.Item, c.Name); err != nil {
 		return Card{}, err

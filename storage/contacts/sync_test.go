@@ -118,19 +118,21 @@ func change(tx *storage.Tx, r *rand.Rand, b, o Book, in *Incoming) error {
 		}
 	case 1:
 		if here {
-			_, err := Move(tx, b, c, b, to, now)
-			return err
+			if _, err := Move(tx, b, c, b, to, now); !errors.As(err, new(*UIDConflict)) {
+				return err
+			}
 		}
 	case 2: // away and back
-		if _, err := ByUID(tx, o.ID, c.UID); here && err != nil {
-			_, err := Move(tx, b, c, o, to, now)
-			return err
+		if here {
+			if _, err := Move(tx, b, c, o, to, now); !errors.As(err, new(*UIDConflict)) {
+				return err
+			}
 		}
 	case 3:
-		c, err := Get(tx, o.ID, to)
-		if _, taken := ByUID(tx, b.ID, c.UID); err == nil && taken != nil {
-			_, err := Move(tx, o, c, b, name, now)
-			return err
+		if c, err := Get(tx, o.ID, to); err == nil {
+			if _, err := Move(tx, o, c, b, name, now); !errors.As(err, new(*UIDConflict)) {
+				return err
+			}
 		}
 	default:
 		if _, _, err := place(tx, b, name, in.uid); err == nil {
