@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"essaim.coop/essaim/dav/davtest"
 	"essaim.coop/essaim/format/vcard"
 	"essaim.coop/essaim/format/vcard/vcardtest"
 	"essaim.coop/essaim/storage"
@@ -15,16 +16,16 @@ import (
 func TestBytesComeBack(t *testing.T) {
 	h := newHouse(t)
 	for i, s := range vcardtest.Cards(60, 1) {
-		path := fmt.Sprintf("%s%d.vcf", annBook, i)
-		status, answer, header := h.do("ann", "PUT", path, string(s.Bytes), "Content-Type", "text/vcard", "If-None-Match", "*")
+		path := fmt.Sprintf("%s%d.vcf", annaBook, i)
+		status, answer, header := h.do("anna", "PUT", path, string(s.Bytes), "Content-Type", "text/vcard", "If-None-Match", "*")
 		if status != 201 || header.Get("ETag") == "" {
 			t.Fatalf("%s: %d %s", s.Shape, status, answer)
 		}
-		_, got, again := h.do("ann", "GET", path, "")
+		_, got, again := h.do("anna", "GET", path, "")
 		if got != string(s.Bytes) || again.Get("ETag") != header.Get("ETag") || !strings.HasPrefix(again.Get("Content-Type"), "text/vcard") {
 			t.Errorf("%s: other bytes, or %v after %v", s.Shape, again, header)
 		}
-		if status, _, _ := h.do("ann", "PUT", path, string(s.Bytes), "If-None-Match", "*"); status != 412 {
+		if status, _, _ := h.do("anna", "PUT", path, string(s.Bytes), "If-None-Match", "*"); status != 412 {
 			t.Errorf("a second time: %d", status)
 		}
 	}
@@ -33,7 +34,7 @@ func TestBytesComeBack(t *testing.T) {
 // RFC 6352 §6.3.2.1.
 func TestPreconditionsOfPut(t *testing.T) {
 	h := newHouse(t)
-	h.want(201, nil, "ann", "PUT", annBook+"a.vcf", vcf("1", "Ann"))
+	h.want(201, nil, "anna", "PUT", annaBook+"a.vcf", vcf("1", "Ann"))
 	large := vcf("9", strings.Repeat("x", vcard.MaxBytes))
 	for _, tt := range []struct {
 		path, typ, body string
@@ -48,24 +49,24 @@ func TestPreconditionsOfPut(t *testing.T) {
 		{"b.vcf", "text/vcard", vcf("2", "B") + vcf("3", "C"), 403, "valid-address-data"},
 		{"b.vcf", "text/vcard", strings.Repeat("BEGIN:VCARD\r\n", 200_000), 403, "valid-address-data"},
 		{"b.vcf", "text/vcard", large, 403, "max-resource-size"},
-		{"b.vcf", "text/vcard", vcf("1", "B"), 409, ">" + annBook + "a.vcf</D:href></CR:no-uid-conflict>"},
-		{"a.vcf", "text/vcard", vcf("2", "B"), 409, ">" + annBook + "a.vcf</D:href></CR:no-uid-conflict>"},
+		{"b.vcf", "text/vcard", vcf("1", "B"), 409, ">" + annaBook + "a.vcf</D:href></CR:no-uid-conflict>"},
+		{"a.vcf", "text/vcard", vcf("2", "B"), 409, ">" + annaBook + "a.vcf</D:href></CR:no-uid-conflict>"},
 		{strings.Repeat("n", 500) + ".vcf", "text/vcard", vcf("2", "B"), 400, ""},
 		{"a.vcf/b.vcf", "text/vcard", vcf("2", "B"), 409, ""},
 	} {
-		h.want(tt.status, []string{tt.want}, "ann", "PUT", annBook+tt.path, tt.body, "Content-Type", tt.typ)
+		h.want(tt.status, []string{tt.want}, "anna", "PUT", annaBook+tt.path, tt.body, "Content-Type", tt.typ)
 	}
-	h.want(409, nil, "ann", "PUT", annHome+"nowhere/a.vcf", vcf("2", "B"))
-	h.want(404, []string{"!BEGIN"}, "ann", "GET", annBook+"b.vcf", "")
-	h.want(507, []string{"quota-not-exceeded"}, "bob", "PUT", bobBook+"a.vcf", vcf("1", strings.Repeat("x", 1500)))
+	h.want(409, nil, "anna", "PUT", annaHome+"nowhere/a.vcf", vcf("2", "B"))
+	h.want(404, []string{"!BEGIN"}, "anna", "GET", annaBook+"b.vcf", "")
+	h.want(507, []string{"quota-not-exceeded"}, "ben", "PUT", benBook+"a.vcf", vcf("1", strings.Repeat("x", davtest.BenQuota)))
 }
 
 func TestVersionsAreNegotiated(t *testing.T) {
 	h := newHouse(t)
 	four := "BEGIN:VCARD\r\nVERSION:4.0\r\nUID:4\r\nKIND:group\r\nFN:Board\r\nMEMBER:urn:uuid:1\r\nEND:VCARD\r\n"
 	three := vcf("3", "Ann", "TEL;TYPE=HOME,PREF:1")
-	h.want(201, nil, "ann", "PUT", annBook+"4.vcf", four)
-	h.want(201, nil, "ann", "PUT", annBook+"3.vcf", three)
+	h.want(201, nil, "anna", "PUT", annaBook+"4.vcf", four)
+	h.want(201, nil, "anna", "PUT", annaBook+"3.vcf", three)
 	for _, tt := range []struct {
 		path, accept string
 		status       int
@@ -84,34 +85,34 @@ func TestVersionsAreNegotiated(t *testing.T) {
 		{"3.vcf", "text/calendar", 406, "supported-address-data-conversion"},
 		{"3.vcf", "text/vcard;version=2.1", 406, "supported-address-data-conversion"},
 	} {
-		h.want(tt.status, []string{tt.want}, "ann", "GET", annBook+tt.path, "", "Accept", tt.accept)
+		h.want(tt.status, []string{tt.want}, "anna", "GET", annaBook+tt.path, "", "Accept", tt.accept)
 	}
-	_, _, own := h.do("ann", "GET", annBook+"4.vcf", "")
-	_, _, other := h.do("ann", "GET", annBook+"4.vcf", "", "Accept", "text/vcard;version=3.0")
+	_, _, own := h.do("anna", "GET", annaBook+"4.vcf", "")
+	_, _, other := h.do("anna", "GET", annaBook+"4.vcf", "", "Accept", "text/vcard;version=3.0")
 	if own.Get("ETag") == other.Get("ETag") || !strings.Contains(other.Get("Vary"), "Accept") {
 		t.Errorf("%v and %v", own, other)
 	}
-	h.want(304, nil, "ann", "GET", annBook+"4.vcf", "", "Accept", "text/vcard;version=3.0", "If-None-Match", other.Get("ETag"))
+	h.want(304, nil, "anna", "GET", annaBook+"4.vcf", "", "Accept", "text/vcard;version=3.0", "If-None-Match", other.Get("ETag"))
 }
 
 func TestCopyAndMove(t *testing.T) {
 	h := newHouse(t)
-	h.want(201, nil, "ann", "PUT", annBook+"a.vcf", vcf("1", "Ann"))
-	h.want(201, nil, "ann", "PUT", annBook+"b.vcf", vcf("2", "Bob"))
-	h.want(201, nil, "ann", "MKCOL", annHome+"friends/", mkbook("Friends"))
-	h.want(409, []string{">" + annBook + "a.vcf</D:href></CR:no-uid-conflict>"}, "ann", "COPY", annBook+"a.vcf", "", "Destination", annBook+"c.vcf")
-	h.want(409, []string{"no-uid-conflict"}, "ann", "MOVE", annBook+"a.vcf", "", "Destination", annBook+"b.vcf")
-	h.want(201, nil, "ann", "MOVE", annBook+"a.vcf", "", "Destination", annBook+"c.vcf")
-	h.want(201, nil, "ann", "COPY", annBook+"c.vcf", "", "Destination", annHome+"friends/c.vcf")
-	h.want(204, nil, "ann", "MOVE", annBook+"c.vcf", "", "Destination", annHome+"friends/c.vcf")
-	h.want(404, nil, "ann", "GET", annBook+"c.vcf", "")
-	h.want(200, []string{"FN:Ann"}, "ann", "GET", annHome+"friends/c.vcf", "")
-	h.want(403, nil, "ann", "COPY", annHome+"directory/1.vcf", "", "Destination", annBook+"d.vcf")
-	if status, _, _ := h.do("ann", "MOVE", annHome+"friends/", "", "Destination", annBook+"friends/"); status != 403 {
+	h.want(201, nil, "anna", "PUT", annaBook+"a.vcf", vcf("1", "Ann"))
+	h.want(201, nil, "anna", "PUT", annaBook+"b.vcf", vcf("2", "Bob"))
+	h.want(201, nil, "anna", "MKCOL", annaHome+"friends/", mkbook("Friends"))
+	h.want(409, []string{">" + annaBook + "a.vcf</D:href></CR:no-uid-conflict>"}, "anna", "COPY", annaBook+"a.vcf", "", "Destination", annaBook+"c.vcf")
+	h.want(409, []string{"no-uid-conflict"}, "anna", "MOVE", annaBook+"a.vcf", "", "Destination", annaBook+"b.vcf")
+	h.want(201, nil, "anna", "MOVE", annaBook+"a.vcf", "", "Destination", annaBook+"c.vcf")
+	h.want(201, nil, "anna", "COPY", annaBook+"c.vcf", "", "Destination", annaHome+"friends/c.vcf")
+	h.want(204, nil, "anna", "MOVE", annaBook+"c.vcf", "", "Destination", annaHome+"friends/c.vcf")
+	h.want(404, nil, "anna", "GET", annaBook+"c.vcf", "")
+	h.want(200, []string{"FN:Ann"}, "anna", "GET", annaHome+"friends/c.vcf", "")
+	h.want(403, nil, "anna", "COPY", annaHome+"directory/1.vcf", "", "Destination", annaBook+"d.vcf")
+	if status, _, _ := h.do("anna", "MOVE", annaHome+"friends/", "", "Destination", annaBook+"friends/"); status != 403 {
 		t.Errorf("a book into a book: %d", status)
 	}
-	h.want(204, nil, "ann", "DELETE", annHome+"friends/", "")
-	h.want(404, nil, "ann", "GET", annHome+"friends/c.vcf", "")
+	h.want(204, nil, "anna", "DELETE", annaHome+"friends/", "")
+	h.want(404, nil, "anna", "GET", annaHome+"friends/c.vcf", "")
 }
 
 func mkbook(name string) string {
@@ -123,74 +124,74 @@ func mkbook(name string) string {
 // the member's home.
 func (h *house) share(owner, with string, r storage.Rights) (name string) {
 	h.update(func(tx *storage.Tx) error {
-		b, err := contacts.Open(tx, h.ids[owner], contacts.DefaultBook)
+		b, err := contacts.Open(tx, h.Accounts[owner], contacts.DefaultBook)
 		if err != nil {
 			return err
 		}
 		name = fmt.Sprintf("~%d/", b.ID)
-		return tx.SetACL(b.ID.Object(), h.ids[with], r)
+		return tx.SetACL(b.ID.Object(), h.Accounts[with], r)
 	})
 	return name
 }
 
 func TestHome(t *testing.T) {
 	h := newHouse(t)
-	shared := h.share("ann", "bob", storage.RightLookup|storage.RightRead)
+	shared := h.share("anna", "cleo", storage.RightLookup|storage.RightRead)
 	list := propfind("<D:displayname/><D:resourcetype/><D:owner/><D:current-user-privilege-set/>")
-	answer := h.want(207, []string{bobBook + "<", bobHome + shared + "<", "Ann Peeters: Contacts", "<D:displayname>Contacts<", "Directory", "!board"},
-		"bob", "PROPFIND", bobHome, list, "Depth", "1")
-	if first := strings.Index(answer, bobBook); first > strings.Index(answer, "directory") || first > strings.Index(answer, shared) {
+	answer := h.want(207, []string{cleoBook + "<", cleoHome + shared + "<", "Anna Aster: Contacts", "<D:displayname>Contacts<", "Directory", "!garden@"},
+		"cleo", "PROPFIND", cleoHome, list, "Depth", "1")
+	if first := strings.Index(answer, cleoBook); first > strings.Index(answer, "directory") || first > strings.Index(answer, shared) {
 		t.Error("the default book is not the first in the home")
 	}
-	h.want(207, []string{"The board: Contacts", "directory"}, "ann", "PROPFIND", annHome, list, "Depth", "1")
-	h.want(207, []string{"<D:displayname>Contacts<", "!directory", "!~"}, "ann", "PROPFIND", "/dav/addressbooks/board@coop.example/", list, "Depth", "1")
-	h.want(207, []string{"ann@coop", "board@coop", "!bob@coop"}, "ann", "PROPFIND", "/dav/addressbooks/", list, "Depth", "1")
-	h.want(404, nil, "bob", "PROPFIND", annHome, list, "Depth", "1")
-	h.want(404, nil, "bob", "PROPFIND", annBook, list, "Depth", "0")
-	h.want(404, nil, "bob", "PROPFIND", "/dav/addressbooks/board@coop.example/contacts/", list, "Depth", "0")
+	h.want(207, []string{"The garden: Contacts", "directory"}, "anna", "PROPFIND", annaHome, list, "Depth", "1")
+	h.want(207, []string{"<D:displayname>Contacts<", "!directory", "!~"}, "anna", "PROPFIND", "/dav/addressbooks/garden@coop.example/", list, "Depth", "1")
+	h.want(207, []string{"anna@coop", "garden@coop", "!cleo@coop"}, "anna", "PROPFIND", "/dav/addressbooks/", list, "Depth", "1")
+	h.want(404, nil, "cleo", "PROPFIND", annaHome, list, "Depth", "1")
+	h.want(404, nil, "cleo", "PROPFIND", annaBook, list, "Depth", "0")
+	h.want(404, nil, "cleo", "PROPFIND", "/dav/addressbooks/garden@coop.example/contacts/", list, "Depth", "0")
 }
 
 func TestMakeBooks(t *testing.T) {
 	h := newHouse(t)
-	h.want(201, nil, "ann", "MKCOL", annHome+"work/", mkbook("Work &amp; co"))
-	h.want(207, []string{"<D:displayname>Work &amp; co<", ">what for<"}, "ann", "PROPFIND", annHome+"work/",
+	h.want(201, nil, "anna", "MKCOL", annaHome+"work/", mkbook("Work &amp; co"))
+	h.want(207, []string{"<D:displayname>Work &amp; co<", ">what for<"}, "anna", "PROPFIND", annaHome+"work/",
 		propfind("<D:displayname/><C:addressbook-description/>"), "Depth", "0")
-	h.want(405, nil, "ann", "MKCOL", annHome+"work/", mkbook("Again"))
-	h.want(403, []string{"valid-resourcetype"}, "ann", "MKCOL", annHome+"plain/", "")
-	h.want(403, []string{"valid-resourcetype"}, "ann", "MKCOL", annHome+"cal/", strings.Replace(mkbook("x"), "<C:addressbook/>", `<X:calendar xmlns:X="urn:ietf:params:xml:ns:caldav"/>`, 1))
+	h.want(405, nil, "anna", "MKCOL", annaHome+"work/", mkbook("Again"))
+	h.want(403, []string{"valid-resourcetype"}, "anna", "MKCOL", annaHome+"plain/", "")
+	h.want(403, []string{"valid-resourcetype"}, "anna", "MKCOL", annaHome+"cal/", strings.Replace(mkbook("x"), "<C:addressbook/>", `<X:calendar xmlns:X="urn:ietf:params:xml:ns:caldav"/>`, 1))
 	for _, name := range []string{"~1", "~x"} {
-		h.want(409, nil, "ann", "MKCOL", annHome+name+"/", mkbook("x"))
+		h.want(409, nil, "anna", "MKCOL", annaHome+name+"/", mkbook("x"))
 	}
-	h.want(405, nil, "ann", "MKCOL", annHome+"directory/", mkbook("x"))
-	h.want(201, nil, "ann", "MKCOL", "/dav/addressbooks/board@coop.example/team/", mkbook("Team"))
-	h.want(207, []string{">Team<"}, "ann", "PROPFIND", annHome, propfind("<D:displayname/>"), "Depth", "1")
+	h.want(405, nil, "anna", "MKCOL", annaHome+"directory/", mkbook("x"))
+	h.want(201, nil, "anna", "MKCOL", "/dav/addressbooks/garden@coop.example/team/", mkbook("Team"))
+	h.want(207, []string{">Team<"}, "anna", "PROPFIND", annaHome, propfind("<D:displayname/>"), "Depth", "1")
 }
 
 // What a member does to a book of another is the member's own affair.
 func TestSharedBook(t *testing.T) {
 	h := newHouse(t)
-	h.want(201, nil, "ann", "PUT", annBook+"a.vcf", vcf("1", "Zed"))
-	shared := bobHome + h.share("ann", "bob", storage.RightLookup|storage.RightRead)
+	h.want(201, nil, "anna", "PUT", annaBook+"a.vcf", vcf("1", "Zed"))
+	shared := benHome + h.share("anna", "ben", storage.RightLookup|storage.RightRead)
 	name := propfind("<D:displayname/>")
 	rename := func(to string) string {
 		return `<D:propertyupdate` + spaces + `><D:set><D:prop><D:displayname>` + to + `</D:displayname></D:prop></D:set></D:propertyupdate>`
 	}
-	h.want(200, []string{"FN:Zed"}, "bob", "GET", shared+"a.vcf", "")
-	h.want(403, []string{"need-privileges"}, "bob", "PUT", shared+"b.vcf", vcf("2", "B"))
-	h.want(403, []string{"need-privileges"}, "bob", "PUT", shared+"a.vcf", vcf("1", "B"))
-	h.want(403, []string{"need-privileges"}, "bob", "DELETE", shared+"a.vcf", "")
-	h.want(207, []string{"200 OK"}, "bob", "PROPPATCH", shared, rename("Of Ann"))
-	h.want(207, []string{">Of Ann<"}, "bob", "PROPFIND", shared, name, "Depth", "0")
-	h.want(207, []string{">Contacts<"}, "ann", "PROPFIND", annBook, name, "Depth", "0")
-	h.want(207, []string{"200 OK"}, "ann", "PROPPATCH", annBook, rename("Mine"))
-	h.want(207, []string{">Of Ann<"}, "bob", "PROPFIND", shared, name, "Depth", "0")
-	h.want(207, []string{">Mine<"}, "ann", "PROPFIND", annBook, name, "Depth", "0")
+	h.want(200, []string{"FN:Zed"}, "ben", "GET", shared+"a.vcf", "")
+	h.want(403, []string{"need-privileges"}, "ben", "PUT", shared+"b.vcf", vcf("2", "B"))
+	h.want(403, []string{"need-privileges"}, "ben", "PUT", shared+"a.vcf", vcf("1", "B"))
+	h.want(403, []string{"need-privileges"}, "ben", "DELETE", shared+"a.vcf", "")
+	h.want(207, []string{"200 OK"}, "ben", "PROPPATCH", shared, rename("Of Ann"))
+	h.want(207, []string{">Of Ann<"}, "ben", "PROPFIND", shared, name, "Depth", "0")
+	h.want(207, []string{">Contacts<"}, "anna", "PROPFIND", annaBook, name, "Depth", "0")
+	h.want(207, []string{"200 OK"}, "anna", "PROPPATCH", annaBook, rename("Mine"))
+	h.want(207, []string{">Of Ann<"}, "ben", "PROPFIND", shared, name, "Depth", "0")
+	h.want(207, []string{">Mine<"}, "anna", "PROPFIND", annaBook, name, "Depth", "0")
 
-	h.share("ann", "bob", storage.OwnerRights&^storage.RightAdminister)
-	h.want(201, nil, "bob", "PUT", shared+"b.vcf", vcf("2", "B"))
-	h.want(204, nil, "bob", "DELETE", shared, "")
-	h.want(404, nil, "bob", "GET", shared+"a.vcf", "")
-	h.want(200, []string{"FN:B"}, "ann", "GET", annBook+"b.vcf", "")
+	h.share("anna", "ben", storage.OwnerRights&^storage.RightAdminister)
+	h.want(201, nil, "ben", "PUT", shared+"b.vcf", vcf("2", "B"))
+	h.want(204, nil, "ben", "DELETE", shared, "")
+	h.want(404, nil, "ben", "GET", shared+"a.vcf", "")
+	h.want(200, []string{"FN:B"}, "anna", "GET", annaBook+"b.vcf", "")
 }
 
 // A group's book can be hidden by a member, and is not deleted by that.
@@ -199,16 +200,18 @@ func TestHideABookOfAGroup(t *testing.T) {
 	var path string
 	var id storage.CollectionID
 	h.update(func(tx *storage.Tx) error {
-		b, err := contacts.Open(tx, h.ids["board"], contacts.DefaultBook)
-		id, path = b.ID, fmt.Sprintf("%s~%d/", annHome, b.ID)
+		b, err := contacts.Open(tx, h.Accounts["garden"], contacts.DefaultBook)
+		id, path = b.ID, fmt.Sprintf("%s~%d/", annaHome, b.ID)
 		return err
 	})
-	h.want(201, nil, "ann", "PUT", path+"a.vcf", vcf("1", "A"))
-	h.want(204, nil, "ann", "DELETE", path, "")
-	h.want(207, []string{"!" + path}, "ann", "PROPFIND", annHome, propfind("<D:displayname/>"), "Depth", "1")
-	h.want(200, []string{"FN:A"}, "ann", "GET", "/dav/addressbooks/board@coop.example/contacts/a.vcf", "")
-	h.update(func(tx *storage.Tx) error { return accounts.RemoveMember(tx, h.ids["board"], "ann@coop.example") })
-	h.want(404, nil, "ann", "GET", "/dav/addressbooks/board@coop.example/contacts/a.vcf", "")
+	h.want(201, nil, "anna", "PUT", path+"a.vcf", vcf("1", "A"))
+	h.want(204, nil, "anna", "DELETE", path, "")
+	h.want(207, []string{"!" + path}, "anna", "PROPFIND", annaHome, propfind("<D:displayname/>"), "Depth", "1")
+	h.want(200, []string{"FN:A"}, "anna", "GET", "/dav/addressbooks/garden@coop.example/contacts/a.vcf", "")
+	h.update(func(tx *storage.Tx) error {
+		return accounts.RemoveMember(tx, h.Accounts["garden"], "anna@coop.example")
+	})
+	h.want(404, nil, "anna", "GET", "/dav/addressbooks/garden@coop.example/contacts/a.vcf", "")
 	h.update(func(tx *storage.Tx) error { return contacts.Delete(tx, mustBook(tx, id)) })
 }
 
@@ -222,22 +225,22 @@ func mustBook(tx *storage.Tx, id storage.CollectionID) contacts.Book {
 
 func TestHomeTag(t *testing.T) {
 	h := newHouse(t)
-	shared := h.share("ann", "bob", storage.RightLookup|storage.RightRead|storage.RightInsert)
+	shared := h.share("anna", "ben", storage.RightLookup|storage.RightRead|storage.RightInsert)
 	tag := func() string {
-		return text(h.want(207, nil, "bob", "PROPFIND", bobHome, propfind("<CS:getctag/>"), "Depth", "0"), "CS:getctag")
+		return text(h.want(207, nil, "ben", "PROPFIND", benHome, propfind("<CS:getctag/>"), "Depth", "0"), "CS:getctag")
 	}
 	last := tag()
 	if last == "" || tag() != last {
 		t.Fatalf("tag %q", last)
 	}
 	for what, change := range map[string]func(){
-		"a card of one's own": func() { h.want(201, nil, "bob", "PUT", bobBook+"a.vcf", vcf("1", "A")) },
-		"a card of another":   func() { h.want(201, nil, "ann", "PUT", annBook+"a.vcf", vcf("1", "A")) },
+		"a card of one's own": func() { h.want(201, nil, "ben", "PUT", benBook+"a.vcf", vcf("1", "A")) },
+		"a card of another":   func() { h.want(201, nil, "anna", "PUT", annaBook+"a.vcf", vcf("1", "A")) },
 		"a name": func() {
-			h.want(207, nil, "bob", "PROPPATCH", bobHome+shared, `<D:propertyupdate`+spaces+`><D:set><D:prop><D:displayname>x</D:displayname></D:prop></D:set></D:propertyupdate>`)
+			h.want(207, nil, "ben", "PROPPATCH", benHome+shared, `<D:propertyupdate`+spaces+`><D:set><D:prop><D:displayname>x</D:displayname></D:prop></D:set></D:propertyupdate>`)
 		},
-		"a new book":   func() { h.want(201, nil, "bob", "MKCOL", bobHome+"new/", mkbook("n")) },
-		"other rights": func() { h.share("ann", "bob", storage.RightLookup|storage.RightRead) },
+		"a new book":   func() { h.want(201, nil, "ben", "MKCOL", benHome+"new/", mkbook("n")) },
+		"other rights": func() { h.share("anna", "ben", storage.RightLookup|storage.RightRead) },
 	} {
 		change()
 		now := tag()

@@ -1,78 +1,43 @@
 package carddav
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
-	"time"
 
-	"essaim.coop/essaim/dav"
+	"essaim.coop/essaim/dav/davtest"
 	"essaim.coop/essaim/storage"
-	"essaim.coop/essaim/storage/accounts"
 	"essaim.coop/essaim/storage/contacts"
-	"essaim.coop/essaim/storage/locks"
 )
 
-var now = time.Unix(1_800_000_000, 0)
-
-// A house is a store with members, and the engine in front of it. Members are
-// named by their local parts.
+// A house is one in which everybody has address books.
 type house struct {
-	t   testing.TB
-	db  *storage.DB
-	dir *accounts.Directory
-	e   *dav.Engine
-	ids map[string]storage.AccountID
+	*davtest.House
+	t testing.TB
 }
 
 func newHouse(t testing.TB) *house {
 	t.Helper()
-	db, err := storage.Open(t.TempDir(), storage.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	h := &house{t: t, db: db, dir: accounts.NewDirectory(db), ids: map[string]storage.AccountID{}}
+	h := &house{davtest.New(t), t}
+	h.Hooks = append(h.Hooks, contacts.Check)
+	Mount(h.Engine, h.Directory)
 	h.update(func(tx *storage.Tx) error {
-		if err := accounts.AddDomain(tx, "coop.example", ""); err != nil {
-			return err
-		}
-		for _, n := range []accounts.NewAccount{{Address: "ann@coop.example", Name: "Ann Peeters"}, {Address: "bob@coop.example", Name: "Bob", Quota: 2000},
-			{Address: "board@coop.example", Name: "The board", Group: true}} {
-			a, err := accounts.Create(tx, n, now)
-			if err != nil {
+		for _, a := range h.Accounts {
+			if err := contacts.Ensure(tx, a, h.Now); err != nil {
 				return err
 			}
-			if err := contacts.Ensure(tx, a.ID, now); err != nil {
-				return err
-			}
-			name, _, _ := strings.Cut(n.Address, "@")
-			h.ids[name] = a.ID
 		}
-		return accounts.AddMember(tx, h.ids["board"], "ann@coop.example")
-	})
-	h.e = dav.New(dav.Options{DB: db, Directory: h.dir, Now: func() time.Time { return now },
-		User: func(r *http.Request) storage.AccountID { return h.ids[r.Header.Get("Test-User")] }})
-	Mount(h.e, h.dir)
-	t.Cleanup(func() {
-		hooks := []storage.CheckHook{accounts.Check, contacts.Check, locks.Check}
-		r, err := db.Check(context.Background(), storage.CheckOptions{Bodies: true, Hooks: hooks})
-		if err != nil || !r.Clean() {
-			t.Errorf("check: %v %q", err, r.Problems)
-		}
-		if err := db.Close(); err != nil {
-			t.Error(err)
-		}
+		return nil
 	})
 	return h
 }
 
 func (h *house) update(fn func(*storage.Tx) error) {
 	h.t.Helper()
-	if err := h.db.Update(fn); err != nil {
+	if err := h.DB.Update(fn); err != nil {
 		h.t.Fatal(err)
 	}
 }
@@ -81,12 +46,12 @@ func (h *house) update(fn func(*storage.Tx) error) {
 func (h *house) do(user, method, path, body string, header ...string) (int, string, http.Header) {
 	h.t.Helper()
 	r := httptest.NewRequest(method, path, strings.NewReader(body))
-	r.Header.Set("Test-User", user)
+	r.Header.Set("User", user)
 	for i := 0; i+1 < len(header); i += 2 {
 		r.Header.Set(header[i], header[i+1])
 	}
 	w := httptest.NewRecorder()
-	h.e.ServeHTTP(w, r)
+	h.Engine.ServeHTTP(w, r)
 	res := w.Result()
 	b, err := io.ReadAll(res.Body)
 	if err != nil {
@@ -113,10 +78,12 @@ func (h *house) want(status int, texts []string, user, method, path, body string
 }
 
 const (
-	annHome  = "/dav/addressbooks/ann@coop.example/"
-	annBook  = annHome + "contacts/"
-	bobHome  = "/dav/addressbooks/bob@coop.example/"
-	bobBook  = bobHome + "contacts/"
+	annaHome = "/dav/addressbooks/anna@coop.example/"
+	annaBook = annaHome + "contacts/"
+	benHome  = "/dav/addressbooks/ben@coop.example/"
+	cleoHome = "/dav/addressbooks/cleo@coop.example/"
+	cleoBook = cleoHome + "contacts/"
+	benBook  = benHome + "contacts/"
 	spaces   = ` xmlns:D="DAV:" xmlns:C="urn:ietf:params:xml:ns:carddav" xmlns:CS="http://calendarserver.org/ns/"`
 	etagData = `<D:prop><D:getetag/><C:address-data/></D:prop>`
 )
