@@ -264,15 +264,26 @@ func TestSilentClientIsCut(t *testing.T) {
 	p.expect("421")
 }
 
+// send dials and hands over one message.
+func send(t *testing.T, c *smtpclient.Client, m *smtpclient.Message) ([]smtpclient.Result, error) {
+	t.Helper()
+	conn, err := c.Dial(context.Background())
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close()
+	return conn.Send(m), nil
+}
+
 // Our client hands a message to our server unchanged, with dots and without a
 // last line end.
 func TestClientAgainstServer(t *testing.T) {
 	sh, addr := serve(t, MX)
 	body := []byte(head + ".dot\r\n.\r\nbare\nline end")
 	c := &smtpclient.Client{Hostname: "me", Host: "localhost", Addr: addr}
-	got, err := c.Send(context.Background(), &smtpclient.Message{From: "a@b.test", To: []smtpclient.Rcpt{{Addr: "c@d.test"}, {Addr: "nobody@d.test"}},
+	got, err := send(t, c, &smtpclient.Message{From: "a@b.test", To: []smtpclient.Rcpt{{Addr: "c@d.test"}, {Addr: "nobody@d.test"}},
 		Body: bytes.NewReader(body), Size: int64(len(body))})
-	if err != nil || !got[0].OK() || got[1].Code != 550 || got[1].Enhanced != "5.1.1" {
+	if err != nil || got[0].Status != smtpclient.Sent || got[1].Code != 550 || got[1].Enhanced != "5.1.1" || got[1].Status != smtpclient.Permanent {
 		t.Fatalf("%+v, %v", got, err)
 	}
 	want := head + ".dot\r\n.\r\nbare\r\nline end\r\n"
@@ -304,12 +315,12 @@ func TestClientTLSPolicy(t *testing.T) {
 		s.TLS = &tls.Config{GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return nil, io.EOF }}
 	})
 	m := &smtpclient.Message{From: "a@b.test", To: []smtpclient.Rcpt{{Addr: "c@d.test"}}, Body: strings.NewReader(head), Size: int64(len(head))}
-	got, err := (&smtpclient.Client{Hostname: "me", Host: "localhost", Addr: addr}).Send(context.Background(), m)
-	if err != nil || !got[0].OK() || len(sh.mail) != 1 || sh.envs[0].Session.TLS != nil {
+	got, err := send(t, &smtpclient.Client{Hostname: "me", Host: "localhost", Addr: addr}, m)
+	if err != nil || got[0].Status != smtpclient.Sent || len(sh.mail) != 1 || sh.envs[0].Session.TLS != nil {
 		t.Errorf("broken TLS: %+v, %v", got, err)
 	}
 	_, addr = serve(t, Submission)
-	if got, err := (&smtpclient.Client{Hostname: "me", Host: "localhost", Addr: addr, User: "zoe", Password: "pass"}).Send(context.Background(), m); err == nil {
+	if got, err := send(t, &smtpclient.Client{Hostname: "me", Host: "localhost", Addr: addr, User: "zoe", Password: "pass"}, m); err == nil {
 		t.Errorf("a password went to a stranger: %+v", got)
 	}
 }

@@ -28,7 +28,7 @@ func (queueList) Run(e *env) error {
 			}
 			fmt.Fprintf(out, "%d\t%s\tfrom <%s>\t%d bytes\t%d tries\t%s\t%s\n", q.ID, q.Created.Format(time.DateTime), q.Sender, q.Size, q.Attempts, state, q.LastError)
 			for _, r := range q.Recipients {
-				fmt.Fprintf(out, "\tto <%s>\n", r.Addr)
+				fmt.Fprintf(out, "\tto <%s>\t%s\n", r.Addr, r.LastError)
 			}
 			return true
 		})

@@ -172,7 +172,7 @@ func TestStoryWhatIsRefused(t *testing.T) {
 		"two From fields":         h.submit(user(1), []string{user(2)}, append([]byte("From: <"+user(1)+">\r\n"), msg...)),
 		"nobody here":             h.submit(user(1), []string{"nobody@" + testDomain}, msg),
 		"relaying":                h.deliver("a@b.example", []string{"c@d.example"}, msg),
-		"a loop":                  h.deliver("a@b.example", []string{user(1)}, append(bytes.Repeat([]byte("Received: by x\r\n"), 60), msg...)),
+		"a loop":                  h.deliver("a@b.example", []string{user(1)}, append(bytes.Repeat([]byte("Received: by x\r\n"), 101), msg...)),
 	} {
 		if err == nil || !strings.HasPrefix(err.Error(), "5") {
 			t.Errorf("%s: %v", name, err)

@@ -3,17 +3,20 @@
 // What it promises: a message put into the queue in a transaction is, once the
 // transaction is durable, delivered to the next host or returned to its sender
 // in a delivery status notification (RFC 3464); neither a crash nor a restart
-// loses it. A delivery that was in flight when the process died may happen
-// twice, never not at all (RFC 5321 §4.1.1.4). The queue sleeps until the next
-// entry is due; an empty queue never wakes.
+// loses it. A delivery whose answer was cut off may happen twice, never not at
+// all (RFC 5321 §4.1.1.4); one that was answered is written down before the next
+// begins. A recipient that was refused for good is not asked for again. The
+// queue sleeps until the next entry is due; an empty queue never wakes.
 //
 // One entry is one message for one domain, as all its recipients can go to the
-// same host in one conversation.
+// same host in one conversation. Entries for one destination share a lane
+// (run.go) with few connections, each used for many of them (carry.go); what
+// became of an entry is one transaction with its reports (settle.go).
 //
 // Key schema:
 //
 //	'Q' id(8)          the Entry, as JSON with a leading version byte
-//	'R' due(8) id(8)   nothing; due is in milliseconds since 1970, held entries have no row
+//	'R' due(8) id(8)   the domain; due is in milliseconds since 1970, held entries have no row
 //
 // RFCs: 5321 §4.5.4 (retry strategy) and §5 (MX), 7505 (null MX), 3461 (DSN
 // parameters), 3464 and 6533 (reports), 3463 (codes), 3834 §2 (no reports
@@ -44,7 +47,6 @@ type Entry struct {
 	Ret, EnvID string `json:",omitempty"` // RFC 3461 §4.3, §4.4
 	UTF8       bool   `json:",omitempty"` // needs SMTPUTF8 (RFC 6531)
 	EightBit   bool   `json:",omitempty"`
-	Account    storage.AccountID
 	Created    time.Time
 	Due        time.Time
 	Attempts   int    `json:",omitempty"`
@@ -59,7 +61,12 @@ type Recipient struct {
 	Addr   string
 	ORCPT  string   `json:",omitempty"` // RFC 3461 §4.2, as given
 	Notify []string `json:",omitempty"` // NEVER, or some of SUCCESS FAILURE DELAY; empty is FAILURE and DELAY
+
+	LastError string `json:",omitempty"`
 }
+
+// subject names an entry in traces.
+func (e *Entry) subject() string { return fmt.Sprintf("%d %s", e.ID, e.Domain) }
 
 // wants reports whether the sender asked to hear of an event (RFC 3461 §4.1).
 func (r Recipient) wants(event string) bool {
@@ -95,7 +102,7 @@ func save(tx *storage.Tx, old, e *Entry) error {
 	}
 	tx.Put(entryKey(e.ID), append([]byte{entryVersion}, v...))
 	if !e.Hold {
-		tx.Put(dueKey(e.Due, e.ID), []byte{})
+		tx.Put(dueKey(e.Due, e.ID), []byte(e.Domain))
 	}
 	return nil
 }
@@ -129,14 +136,14 @@ func decode(id uint64, v []byte) (*Entry, error) {
 
 // due calls fn with the entries that are due, oldest first, and returns when
 // the next one after those is; zero when there is none.
-func due(tx *storage.Tx, now time.Time, fn func(id uint64) bool) (next time.Time) {
-	tx.Scan([]byte{'R'}, []byte{'S'}, false, func(k, _ []byte) bool {
+func due(tx *storage.Tx, now time.Time, fn func(id uint64, domain string) bool) (next time.Time) {
+	tx.Scan([]byte{'R'}, []byte{'S'}, false, func(k, v []byte) bool {
 		at := time.UnixMilli(int64(binary.BigEndian.Uint64(k[1:9])))
 		if at.After(now) {
 			next = at
 			return false
 		}
-		return fn(binary.BigEndian.Uint64(k[9:17]))
+		return fn(binary.BigEndian.Uint64(k[9:17]), string(v))
 	})
 	return next
 }

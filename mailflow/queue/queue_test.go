@@ -37,17 +37,19 @@ func TestTargets(t *testing.T) {
 		mx: map[string][]*net.MX{
 			"two.test": {{Host: "b.test.", Pref: 20}, {Host: "a.test.", Pref: 10}}, "null.test": {{Host: "."}},
 			"self.test": {{Host: "loop.test.", Pref: 1}}, "gone.test": {{Host: "missing.test."}},
+			"backup.test": {{Host: "a.test.", Pref: 10}, {Host: "MX.coop.test.", Pref: 20}, {Host: "b.test.", Pref: 30}}, "mine.test": {{Host: "mx.coop.test.", Pref: 10}},
 		},
 		ip: map[string][]netip.Addr{"a.test": {ip("192.0.2.1")}, "b.test": {ip("192.0.2.2")}, "plain.test": {ip("192.0.2.3")}, "loop.test": {ip("127.0.0.1")}},
 	}
-	for domain, want := range map[string][]string{"two.test": {"192.0.2.1:25", "192.0.2.2:25"}, "plain.test": {"192.0.2.3:25"}} {
-		got, err := targets(context.Background(), z, domain)
+	for domain, want := range map[string][]string{"two.test": {"192.0.2.1:25", "192.0.2.2:25"}, "plain.test": {"192.0.2.3:25"},
+		"backup.test": {"192.0.2.1:25"}, "[192.0.2.9]": {"192.0.2.9:25"}, "[IPv6:2001:db8::9]": {"[2001:db8::9]:25"}} {
+		got, err := targets(context.Background(), z, "mx.coop.test", domain)
 		if err != nil || len(got) != len(want) || got[0].addr != want[0] {
 			t.Errorf("%s: %v, %v", domain, got, err)
 		}
 	}
-	for domain, code := range map[string]string{"null.test": "5.1.10", "nowhere.test": "5.1.2", "self.test": "5.4.6", "gone.test": ""} {
-		_, err := targets(context.Background(), z, domain)
+	for domain, code := range map[string]string{"null.test": "5.1.10", "nowhere.test": "5.1.2", "self.test": "5.4.6", "gone.test": "", "mine.test": "5.4.6", "[127.0.0.1]": "5.1.2", "[x]": "5.1.2"} {
+		_, err := targets(context.Background(), z, "mx.coop.test", domain)
 		var p permanent
 		if errors.As(err, &p); err == nil || p.code != code {
 			t.Errorf("%s: %v", domain, err)
@@ -77,7 +79,7 @@ func TestEntriesComeDueInOrderAndCanBeHeld(t *testing.T) {
 	}
 	dueAt := func(at time.Time) (got []uint64, next time.Time) {
 		_ = db.View(func(tx *storage.Tx) error {
-			next = due(tx, at, func(id uint64) bool { got = append(got, id); return true })
+			next = due(tx, at, func(id uint64, _ string) bool { got = append(got, id); return true })
 			return nil
 		})
 		return got, next

@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -31,12 +32,20 @@ type permanent struct {
 
 func (p permanent) Error() string { return p.text }
 
-const maxTargets = 8 // addresses tried in one attempt
+// How much is tried in one attempt.
+const (
+	maxTargets   = 8
+	maxAddresses = 3 // of one host
+)
 
 // targets finds where mail for domain goes (RFC 5321 §5.1): its MX hosts by
-// preference, equals in random order, or its own address when it has none.
-func targets(ctx context.Context, r Resolver, domain string) ([]target, error) {
-	hosts, err := mxHosts(ctx, r, domain)
+// preference, equals in random order, or its own address when it has none; an
+// address literal is its own host. self is our name.
+func targets(ctx context.Context, r Resolver, self, domain string) ([]target, error) {
+	if strings.HasPrefix(domain, "[") {
+		return literal(domain)
+	}
+	hosts, err := mxHosts(ctx, r, self, domain)
 	if err != nil {
 		return nil, err
 	}
@@ -46,27 +55,44 @@ func targets(ctx context.Context, r Resolver, domain string) ([]target, error) {
 		ips, err := r.LookupNetIP(ctx, "ip", h)
 		if err != nil {
 			failed = err
-			continue
 		}
-		for _, ip := range ips {
-			// A domain that points its mail at our own loopback wants a loop.
-			if ip = ip.Unmap(); ip.IsLoopback() || ip.IsUnspecified() || ip.IsMulticast() {
+		for _, ip := range ips[:min(len(ips), maxAddresses)] {
+			if ip = ip.Unmap(); ours(ip) {
 				failed = permanent{"5.4.6", fmt.Sprintf("%s points its mail at %s", domain, ip)}
 				continue
 			}
 			out = append(out, target{h, net.JoinHostPort(ip.String(), "25")})
 		}
 	}
-	if len(out) == 0 {
-		if notFound(failed) && len(hosts) == 1 && hosts[0] == domain {
-			return nil, permanent{"5.1.2", fmt.Sprintf("the domain %s does not exist or takes no mail", domain)}
-		}
-		return nil, fmt.Errorf("no address for the mail hosts of %s: %w", domain, failed)
+	if len(out) > 0 {
+		return out[:min(len(out), maxTargets)], nil
 	}
-	return out[:min(len(out), maxTargets)], nil
+	if notFound(failed) && len(hosts) == 1 && hosts[0] == domain {
+		return nil, permanent{"5.1.2", fmt.Sprintf("the domain %s does not exist or takes no mail", domain)}
+	}
+	return nil, fmt.Errorf("no address for the mail hosts of %s: %w", domain, cmp.Or(failed, errors.New("there is none")))
 }
 
-func mxHosts(ctx context.Context, r Resolver, domain string) ([]string, error) {
+// ours reports an address that leads to ourselves: a domain that points its mail
+// at our own loopback wants a loop.
+func ours(ip netip.Addr) bool {
+	return ip.IsLoopback() || ip.IsUnspecified() || ip.IsMulticast()
+}
+
+// literal reads [192.0.2.1] or [IPv6:2001:db8::1] (RFC 5321 §4.1.3).
+func literal(domain string) ([]target, error) {
+	text := strings.Trim(domain, "[]")
+	if v6, ok := strings.CutPrefix(strings.ToLower(text), "ipv6:"); ok {
+		text = v6
+	}
+	ip, err := netip.ParseAddr(text)
+	if err != nil || ours(ip.Unmap()) || ip.Zone() != "" {
+		return nil, permanent{"5.1.2", domain + " is no address of a mail host"}
+	}
+	return []target{{domain, net.JoinHostPort(ip.Unmap().String(), "25")}}, nil
+}
+
+func mxHosts(ctx context.Context, r Resolver, self, domain string) ([]string, error) {
 	mxs, err := r.LookupMX(ctx, domain)
 	if len(mxs) == 0 {
 		if err == nil || notFound(err) {
@@ -79,9 +105,20 @@ func mxHosts(ctx context.Context, r Resolver, domain string) ([]string, error) {
 	}
 	rand.Shuffle(len(mxs), func(i, j int) { mxs[i], mxs[j] = mxs[j], mxs[i] })
 	slices.SortStableFunc(mxs, func(a, b *net.MX) int { return int(a.Pref) - int(b.Pref) })
+	limit := -1 // our own preference: who is not better sends it to us (RFC 5321 §5.1)
+	for _, mx := range mxs {
+		if strings.EqualFold(strings.TrimSuffix(mx.Host, "."), self) {
+			limit = int(mx.Pref)
+		}
+	}
 	var hosts []string
 	for _, mx := range mxs {
-		hosts = append(hosts, strings.TrimSuffix(mx.Host, "."))
+		if limit < 0 || int(mx.Pref) < limit {
+			hosts = append(hosts, strings.TrimSuffix(mx.Host, "."))
+		}
+	}
+	if len(hosts) == 0 {
+		return nil, permanent{"5.4.6", fmt.Sprintf("the mail host of %s is this one, which does not know the domain", domain)}
 	}
 	return hosts, nil
 }

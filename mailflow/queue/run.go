@@ -4,14 +4,11 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
-	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"sync"
 	"time"
 
-	"essaim.coop/essaim/mailflow/report"
 	"essaim.coop/essaim/smtp/smtpclient"
 	"essaim.coop/essaim/storage"
 	"essaim.coop/essaim/storage/mailbox"
@@ -20,6 +17,10 @@ import (
 // A Trace records what happened to an entry.
 type Trace interface{ Event(word string, kv ...any) }
 
+type noTrace struct{}
+
+func (noTrace) Event(string, ...any) {}
+
 // A Queue sends what is due. Fields are set before Run.
 type Queue struct {
 	DB                       *storage.DB
@@ -27,26 +28,60 @@ type Queue struct {
 	Log                      *slog.Logger
 	Resolver                 Resolver          // nil: the system's
 	Routes                   map[string]string // domain: host:port instead of its MX
-	Relay                    string            // host:port for everything else
+	Relay                    string            // host:port for everything else; 465 is TLS from the first byte
 	RelayUser, RelayPassword string
+	Conversations            int           // at once (16)
+	PerDestination           int           // of them with one destination (3)
+	Grace                    time.Duration // what conversations under way get at a stop (10 s)
+	Timeouts                 smtpclient.Timeouts
 	NewTrace                 func(subject string) Trace
+	// Security says what encryption a host of a domain must have; an error keeps
+	// mail from it for now. nil takes what there is.
+	Security func(ctx context.Context, domain, host string) (smtpclient.Security, error)
 	// Return brings a report to a sender, in the transaction it is given.
 	Return func(tx *storage.Tx, to string, in *mailbox.Incoming, now time.Time) error
 
-	once  sync.Once
-	wake  chan struct{}
-	busy  sync.Map // ids being sent
-	jobs  sync.WaitGroup
-	slots chan struct{}
+	dialer func(ctx context.Context, network, addr string) (net.Conn, error) // of tests
+
+	once sync.Once
+	wake chan struct{}
+	jobs sync.WaitGroup
+
+	mu      sync.Mutex
+	lanes   map[string]*lane
+	claimed map[uint64]bool // entries in lanes or being sent
+	workers int
 }
 
-const concurrent = 16 // conversations at once
+// A lane is the way to one destination: what waits for it and how many
+// conversations there are.
+type lane struct {
+	destination
+	key     string
+	waiting []uint64
+	workers int
+}
+
+const (
+	laneDepth  = 100  // entries of one destination in memory
+	maxClaimed = 2000 // of all
+	busyLane   = 4    // entries that wait for each conversation before there is another
+)
 
 func (q *Queue) init() {
 	q.wake = make(chan struct{}, 1)
-	q.slots = make(chan struct{}, concurrent)
+	q.lanes, q.claimed = map[string]*lane{}, map[uint64]bool{}
 	if q.Resolver == nil {
 		q.Resolver = net.DefaultResolver
+	}
+	if q.Conversations == 0 {
+		q.Conversations = 16
+	}
+	if q.PerDestination == 0 {
+		q.PerDestination = 3
+	}
+	if q.Grace == 0 {
+		q.Grace = 10 * time.Second
 	}
 }
 
@@ -59,277 +94,180 @@ func (q *Queue) Wake() {
 	}
 }
 
-// Run sends until ctx ends, and then waits for the conversations under way to
-// be cut. It sleeps until the next entry is due.
+// Run sends until ctx ends. Then what is being said is finished, or after Grace
+// cut and rolled back, and Run returns. It sleeps until the next entry is due.
 func (q *Queue) Run(ctx context.Context) error {
 	q.once.Do(q.init)
+	talk, cut := context.WithCancel(context.WithoutCancel(ctx))
+	defer cut()
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(q.Grace, cut) })()
 	defer q.jobs.Wait()
 	for {
-		next, err := q.startDue(ctx)
+		next, err := q.claim(time.Now())
 		if err != nil {
 			return err
 		}
-		var timer <-chan time.Time
-		var t *time.Timer
-		if !next.IsZero() {
-			t = time.NewTimer(time.Until(next))
-			timer = t.C
-		}
-		select {
-		case <-ctx.Done():
+		q.start(ctx, talk)
+		if !q.sleep(ctx, next) {
 			return nil
-		case <-q.wake:
-		case <-timer:
-		}
-		if t != nil {
-			t.Stop()
 		}
 	}
 }
 
-// startDue starts what is due, as far as there is room, and returns when to
-// look again; an entry that ends wakes Run, too.
-func (q *Queue) startDue(ctx context.Context) (next time.Time, err error) {
-	var ids []uint64
+// sleep waits for a nudge, or for next when that is not zero; false is the end.
+func (q *Queue) sleep(ctx context.Context, next time.Time) bool {
+	var due <-chan time.Time
+	if !next.IsZero() {
+		t := time.NewTimer(time.Until(next))
+		defer t.Stop()
+		due = t.C
+	}
+	select {
+	case <-ctx.Done():
+		return false
+	case <-q.wake:
+	case <-due:
+	}
+	return true
+}
+
+// claim puts what is due into lanes and returns when to look again. What does
+// not fit stays in the store: who ends a lane wakes Run.
+func (q *Queue) claim(now time.Time) (next time.Time, err error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
 	err = q.DB.View(func(tx *storage.Tx) error {
-		next = due(tx, time.Now(), func(id uint64) bool {
-			if _, busy := q.busy.Load(id); !busy {
-				ids = append(ids, id)
+		next = due(tx, now, func(id uint64, domain string) bool {
+			if !q.claimed[id] {
+				q.enlist(id, domain)
 			}
-			return len(ids) < 4*concurrent
+			return len(q.claimed) < maxClaimed
 		})
 		return nil
 	})
-	if err != nil {
-		return next, err
+	return next, err
+}
+
+// enlist puts an entry into its lane, unless that is full.
+func (q *Queue) enlist(id uint64, domain string) {
+	d := q.destination(domain)
+	key := domain
+	if d.fixed != "" {
+		key = d.fixed
 	}
-	for _, id := range ids {
-		select {
-		case q.slots <- struct{}{}:
-		case <-ctx.Done():
-			return next, nil
+	l := q.lanes[key]
+	if l == nil {
+		l = &lane{destination: d, key: key}
+		q.lanes[key] = l
+	}
+	if len(l.waiting) < laneDepth {
+		l.waiting = append(l.waiting, id)
+		q.claimed[id] = true
+	}
+}
+
+// start begins conversations where there is work and room.
+func (q *Queue) start(ctx, talk context.Context) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, l := range q.lanes {
+		for q.workers < q.Conversations && l.workers < q.PerDestination && len(l.waiting) > l.workers*busyLane {
+			l.workers++
+			q.workers++
+			q.jobs.Go(func() { q.work(ctx, talk, l) })
 		}
-		q.busy.Store(id, true)
-		q.jobs.Go(func() {
-			defer func() {
-				q.busy.Delete(id)
-				<-q.slots
-				q.Wake()
-			}()
-			if err := q.attempt(ctx, id); err != nil && ctx.Err() == nil {
-				q.Log.Error("queue", "id", id, "error", err)
-			}
-		})
 	}
-	return next, nil
+}
+
+// work sends what waits in a lane over as few connections as it can.
+func (q *Queue) work(ctx, talk context.Context, l *lane) {
+	s := &carrier{q: q, destination: l.destination}
+	defer s.close()
+	for {
+		id, ok := q.take(ctx, l)
+		if !ok {
+			return
+		}
+		if err := q.attempt(ctx, talk, s, id); err != nil {
+			q.Log.Error("queue", "id", id, "error", err)
+		}
+		q.release(id)
+	}
+}
+
+// take returns the next entry of a lane; at the end of it, or of the queue, the
+// worker is counted out.
+func (q *Queue) take(ctx context.Context, l *lane) (uint64, bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if len(l.waiting) > 0 && ctx.Err() == nil {
+		id := l.waiting[0]
+		l.waiting = l.waiting[1:]
+		return id, true
+	}
+	q.workers--
+	if l.workers--; l.workers == 0 && q.lanes[l.key] == l {
+		for _, id := range l.waiting {
+			delete(q.claimed, id)
+		}
+		delete(q.lanes, l.key)
+	}
+	q.Wake()
+	return 0, false
+}
+
+func (q *Queue) release(id uint64) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	delete(q.claimed, id)
 }
 
 // attempt sends one entry and writes down what became of it.
-func (q *Queue) attempt(ctx context.Context, id uint64) error {
+func (q *Queue) attempt(ctx, talk context.Context, s *carrier, id uint64) error {
 	var e *Entry
-	if err := q.DB.View(func(tx *storage.Tx) (err error) { e, err = get(tx, id); return err }); err != nil {
-		if errors.Is(err, storage.ErrNotFound) {
-			return nil // dropped meanwhile
-		}
-		return q.postpone(id, err)
+	err := q.DB.View(func(tx *storage.Tx) (err error) { e, err = get(tx, id); return err })
+	switch {
+	case errors.Is(err, storage.ErrNotFound):
+		return nil // dropped meanwhile
+	case err != nil:
+		return errors.Join(err, q.setAside(id))
+	case e.Hold || e.Due.After(time.Now().Add(time.Second)):
+		return nil
 	}
 	trace := Trace(noTrace{})
 	if q.NewTrace != nil {
-		trace = q.NewTrace(fmt.Sprintf("%d %s", id, e.Domain))
+		trace = q.NewTrace(e.subject())
 	}
-	results, host, err := q.send(ctx, e, trace)
-	if ctx.Err() != nil {
-		return nil // stopping: nothing is known, the entry stays due
+	results := s.carry(talk, e, trace)
+	if talk.Err() != nil && !anythingKnown(results) {
+		trace.Event("stopped")
+		return nil // nothing has happened: the entry stays due
 	}
-	if results == nil {
-		results = make([]smtpclient.Result, len(e.Recipients))
-		for i := range results {
-			results[i] = resultOf(err)
+	return q.settle(ctx, e, s.host, results, trace)
+}
+
+// anythingKnown reports whether a host has said, or got, anything.
+func anythingKnown(results []smtpclient.Result) bool {
+	for _, r := range results {
+		if r.Code != 0 || r.Status != smtpclient.Temporary {
+			return true
 		}
 	}
-	return q.settle(e, host, results, trace)
+	return false
 }
 
-type noTrace struct{}
-
-func (noTrace) Event(string, ...any) {}
-
-// resultOf makes a recipient's result of an error about the connection.
-func resultOf(err error) smtpclient.Result {
-	var p permanent
-	if errors.As(err, &p) {
-		return smtpclient.Result{Code: 550, Enhanced: p.code, Text: p.text}
-	}
-	return smtpclient.Result{Code: 450, Enhanced: "4.4.1", Text: err.Error()}
-}
-
-// postpone keeps an entry that cannot even be read from being tried all the
-// time.
-func (q *Queue) postpone(id uint64, cause error) error {
-	return errors.Join(cause, q.DB.Update(func(tx *storage.Tx) error {
-		var at time.Time
-		tx.ScanPrefix([]byte{'R'}, func(rest, _ []byte) bool {
-			if binary.BigEndian.Uint64(rest[8:]) == id {
-				at = time.UnixMilli(int64(binary.BigEndian.Uint64(rest)))
+// setAside keeps an entry that cannot be read from being tried all the time;
+// essaim check shows it.
+func (q *Queue) setAside(id uint64) error {
+	return q.DB.Update(func(tx *storage.Tx) error {
+		var found []byte
+		tx.Scan([]byte{'R'}, []byte{'S'}, false, func(k, _ []byte) bool {
+			if binary.BigEndian.Uint64(k[9:]) == id {
+				found = append(found, k...)
 			}
-			return at.IsZero()
+			return found == nil
 		})
-		tx.Delete(dueKey(at, id)) // held: essaim queue shows it
+		tx.Delete(found)
 		return nil
-	}))
-}
-
-// send tries the hosts of the domain in turn until one answers.
-func (q *Queue) send(ctx context.Context, e *Entry, trace Trace) (results []smtpclient.Result, host string, err error) {
-	body, err := mailbox.OpenBody(q.DB, e.Prefix, e.Blob)
-	if err != nil {
-		return nil, "", err
-	}
-	defer body.Close()
-	list, err := q.hosts(ctx, e.Domain)
-	if err != nil {
-		trace.Event("no host", "error", err)
-		return nil, "", err
-	}
-	for _, t := range list {
-		c := &smtpclient.Client{Hostname: q.Hostname, Host: t.host, Addr: t.addr}
-		if q.Relay != "" && q.Routes[e.Domain] == "" {
-			c.User, c.Password = q.RelayUser, q.RelayPassword
-		}
-		results, err = c.Send(ctx, e.message(body))
-		trace.Event("tried", "host", t.host, "address", t.addr, "error", err)
-		if err == nil || ctx.Err() != nil {
-			return results, t.host, err
-		}
-		err = fmt.Errorf("%s [%s]: %w", t.host, t.addr, err)
-	}
-	return nil, list[len(list)-1].host, err
-}
-
-func (q *Queue) hosts(ctx context.Context, domain string) ([]target, error) {
-	route := q.Routes[domain]
-	if route == "" {
-		route = q.Relay
-	}
-	if route == "" {
-		ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
-		defer cancel()
-		return targets(ctx, q.Resolver, domain)
-	}
-	host, _, err := net.SplitHostPort(route)
-	return []target{{host, route}}, err
-}
-
-func (e *Entry) message(body io.ReaderAt) *smtpclient.Message {
-	m := &smtpclient.Message{From: e.Sender, Body: body, Size: e.Size, EightBit: e.EightBit, UTF8: e.UTF8, Ret: e.Ret, EnvID: e.EnvID}
-	for _, r := range e.Recipients {
-		m.To = append(m.To, smtpclient.Rcpt{Addr: r.Addr, ORCPT: r.ORCPT, Notify: r.Notify})
-	}
-	return m
-}
-
-// settle writes down the results: who has it is done, who never will is
-// reported, the rest waits. One transaction, so that a crash neither loses a
-// report nor sends it twice.
-func (q *Queue) settle(e *Entry, host string, results []smtpclient.Result, trace Trace) error {
-	now := time.Now()
-	old := *e
-	e.Host, e.Attempts = host, e.Attempts+1
-	var failed, late []report.Recipient
-	e.Recipients = nil
-	expired := now.Sub(e.Created) > giveUpAfter
-	warn := !e.Warned && now.Sub(e.Created) > warnAfter
-	for i, r := range old.Recipients {
-		res := results[i]
-		trace.Event("result", "recipient", r.Addr, "code", res.Code, "text", res.Text)
-		q.Log.Info(word(res), "queue", e.ID, "to", r.Addr, "host", host, "code", res.Code, "text", res.Text)
-		about := report.Recipient{Addr: r.Addr, ORCPT: r.ORCPT, Host: host, Code: res.Code, Enhanced: res.Enhanced, Text: res.Text}
-		switch {
-		case res.OK():
-		case res.Permanent() || expired:
-			if r.wants("FAILURE") {
-				failed = append(failed, about)
-			}
-		default:
-			e.LastError = fmt.Sprintf("%d %s", res.Code, res.Text)
-			e.Recipients = append(e.Recipients, r)
-			if warn && r.wants("DELAY") {
-				late = append(late, about)
-			}
-		}
-	}
-	e.Warned = e.Warned || warn
-	e.Due = now.Add(pause(e.Attempts, e.ID))
-	return q.write(&old, e, failed, late, now)
-}
-
-func word(r smtpclient.Result) string {
-	switch {
-	case r.OK():
-		return "sent"
-	case r.Permanent():
-		return "returned"
-	}
-	return "deferred"
-}
-
-func (q *Queue) write(old, e *Entry, failed, late []report.Recipient, now time.Time) error {
-	var reports []*mailbox.Incoming
-	if old.Sender != "" { // no reports about reports (RFC 3834 §2)
-		for action, list := range map[report.Action][]report.Recipient{report.Failed: failed, report.Delayed: late} {
-			if len(list) == 0 {
-				continue
-			}
-			in, err := q.report(old, action, list, now)
-			if err != nil {
-				return err
-			}
-			reports = append(reports, in)
-		}
-	}
-	err := q.DB.Update(func(tx *storage.Tx) error {
-		for _, in := range reports {
-			if err := q.Return(tx, old.Sender, in, now); err != nil {
-				return err
-			}
-		}
-		if len(e.Recipients) == 0 {
-			remove(tx, old)
-			return nil
-		}
-		return save(tx, old, e)
 	})
-	if err != nil {
-		for _, in := range reports {
-			in.Discard()
-		}
-	}
-	return err
-}
-
-// report writes a delivery status notification and stages it.
-func (q *Queue) report(e *Entry, action report.Action, list []report.Recipient, now time.Time) (*mailbox.Incoming, error) {
-	body, err := mailbox.OpenBody(q.DB, e.Prefix, e.Blob)
-	if err != nil {
-		return nil, err
-	}
-	defer body.Close()
-	header := make([]byte, min(e.Header, 64<<10))
-	if _, err := body.ReadAt(header, 0); err != nil && !errors.Is(err, io.EOF) {
-		return nil, err
-	}
-	w := q.DB.Stage()
-	r := report.Report{
-		Action: action, From: "postmaster@" + q.Hostname, To: e.Sender, Host: q.Hostname, Date: now,
-		Arrived: e.Created, EnvID: e.EnvID, Recipients: list, Header: header, GiveUp: e.Created.Add(giveUpAfter),
-	}
-	if _, err := w.Write(r.Bytes()); err != nil {
-		w.Abort()
-		return nil, err
-	}
-	s, err := w.Finish()
-	if err != nil {
-		return nil, err
-	}
-	return mailbox.PrepareWith(s, []byte("Return-Path: <>\r\n"))
 }

@@ -17,8 +17,10 @@ import (
 type Action string
 
 const (
-	Failed  Action = "failed"
-	Delayed Action = "delayed"
+	Failed    Action = "failed"
+	Delayed   Action = "delayed"
+	Delivered Action = "delivered" // into a mailbox here
+	Relayed   Action = "relayed"   // to a host that sends no reports
 )
 
 // A Recipient is one the report is about.
@@ -38,12 +40,17 @@ type Report struct {
 	GiveUp        time.Time // when a delayed message is returned
 	EnvID         string
 	Recipients    []Recipient
-	Header        []byte // of the message
+	Original      []byte // of the message: its header
+	Whole         bool   // or all of it
+	UTF8          bool   // its header has UTF-8 in it
 }
 
 var subjects = map[Action]string{
 	Failed:  "Message non remis / Niet bezorgd / Not delivered",
 	Delayed: "Message retardé / Vertraagd / Delayed",
+
+	Delivered: "Message remis / Bezorgd / Delivered",
+	Relayed:   "Message transmis / Doorgestuurd / Relayed",
 }
 
 // texts are the sentences for people: French, Dutch, English.
@@ -57,6 +64,16 @@ var texts = map[Action][3]string{
 		"Votre message n'a pas encore pu être remis aux adresses suivantes. Nous continuons d'essayer jusqu'au %s; vous n'avez rien à faire.",
 		"Uw bericht kon nog niet worden bezorgd aan de volgende adressen. We blijven proberen tot %s; u hoeft niets te doen.",
 		"Your message could not be delivered to the following addresses yet. We keep trying until %s; you need not do anything.",
+	},
+	Delivered: {
+		"Votre message a été remis aux adresses suivantes.",
+		"Uw bericht is bezorgd aan de volgende adressen.",
+		"Your message was delivered to the following addresses.",
+	},
+	Relayed: {
+		"Votre message a été transmis au serveur des adresses suivantes, qui n'en confirmera pas la remise.",
+		"Uw bericht is doorgegeven aan de server van de volgende adressen, die de bezorging niet bevestigt.",
+		"Your message was passed on to the server of the following addresses, which does not confirm delivery.",
 	},
 }
 
@@ -72,8 +89,8 @@ func (r *Report) Bytes() []byte {
 	r.human(&b)
 	fmt.Fprintf(&b, "\r\n--%s\r\nContent-Type: %s\r\n\r\n", boundary, r.statusType())
 	r.status(&b)
-	fmt.Fprintf(&b, "\r\n--%s\r\nContent-Type: text/rfc822-headers\r\n\r\n", boundary)
-	b.Write(r.Header)
+	fmt.Fprintf(&b, "\r\n--%s\r\nContent-Type: %s\r\n\r\n", boundary, r.originalType())
+	b.Write(r.Original)
 	fmt.Fprintf(&b, "\r\n--%s--\r\n", boundary)
 	return b.Bytes()
 }
@@ -86,12 +103,54 @@ func (r *Report) human(b *bytes.Buffer) {
 		fmt.Fprintf(b, "%s\r\n", t)
 	}
 	for _, x := range r.Recipients {
-		fmt.Fprintf(b, "\r\n  <%s>\r\n    %s\r\n", x.Addr, oneLine(x.answer()))
+		fmt.Fprintf(b, "\r\n  <%s>\r\n", x.Addr)
+		if r.Action == Failed || r.Action == Delayed {
+			for _, t := range reasons[class(x.Enhanced)] {
+				fmt.Fprintf(b, "    %s\r\n", t)
+			}
+		}
+		if text := oneLine(x.answer()); text != "" {
+			fmt.Fprintf(b, "    %s\r\n", text)
+		}
 	}
 }
 
+// reasons are what the usual codes (RFC 3463 §3) mean, for people.
+var reasons = map[string][3]string{
+	"1.1":  {"Cette adresse n'existe pas.", "Dit adres bestaat niet.", "There is no such address."},
+	"1.2":  {"Ce domaine n'existe pas ou ne reçoit pas de courrier.", "Dit domein bestaat niet of ontvangt geen mail.", "This domain does not exist or takes no mail."},
+	"1.10": {"Ce domaine ne reçoit pas de courrier.", "Dit domein ontvangt geen mail.", "This domain takes no mail."},
+	"2.1":  {"Cette boîte est désactivée.", "Deze mailbox is uitgeschakeld.", "This mailbox is switched off."},
+	"2.2":  {"La boîte du destinataire est pleine.", "De mailbox van de ontvanger is vol.", "The recipient's mailbox is full."},
+	"3.4":  {"Le message est trop grand pour le serveur du destinataire.", "Het bericht is te groot voor de server van de ontvanger.", "The message is too large for the recipient's server."},
+	"4.1":  {"Le serveur du destinataire ne répond pas.", "De server van de ontvanger antwoordt niet.", "The recipient's server does not answer."},
+	"4.2":  {"La connexion avec le serveur du destinataire s'est interrompue.", "De verbinding met de server van de ontvanger werd verbroken.", "The connection with the recipient's server broke."},
+	"6.7":  {"Le serveur du destinataire n'accepte pas les adresses internationales.", "De server van de ontvanger aanvaardt geen internationale adressen.", "The recipient's server does not take international addresses."},
+	"7.1":  {"Le serveur du destinataire refuse ce message.", "De server van de ontvanger weigert dit bericht.", "The recipient's server refuses this message."},
+}
+
+// class is a status code without its first digit.
+func class(enhanced string) string {
+	_, rest, _ := strings.Cut(enhanced, ".")
+	return rest
+}
+
+// originalType is what the last part is (RFC 6522 §3, RFC 6533 §6).
+func (r *Report) originalType() string {
+	switch {
+	case r.Whole && r.UTF8:
+		return "message/global\r\nContent-Transfer-Encoding: 8bit"
+	case r.Whole:
+		return "message/rfc822\r\nContent-Transfer-Encoding: 8bit"
+	case r.UTF8:
+		return "message/global-headers\r\nContent-Transfer-Encoding: 8bit"
+	}
+	return "text/rfc822-headers"
+}
+
+// answer is what the other host said, or what happened.
 func (x Recipient) answer() string {
-	if x.Host == "" {
+	if x.Code == 0 {
 		return x.Text
 	}
 	return fmt.Sprintf("%s: %d %s %s", x.Host, x.Code, x.Enhanced, x.Text)
@@ -127,7 +186,10 @@ func (r *Report) status(b *bytes.Buffer) {
 		}
 		fmt.Fprintf(b, "Final-Recipient: %s; %s\r\nAction: %s\r\nStatus: %s\r\n", kind, x.Addr, r.Action, x.Enhanced)
 		if x.Host != "" {
-			fmt.Fprintf(b, "Remote-MTA: dns; %s\r\nDiagnostic-Code: smtp; %d %s %s\r\n", x.Host, x.Code, x.Enhanced, oneLine(x.Text))
+			fmt.Fprintf(b, "Remote-MTA: dns; %s\r\n", x.Host)
+		}
+		if x.Code != 0 {
+			fmt.Fprintf(b, "Diagnostic-Code: smtp; %d %s %s\r\n", x.Code, x.Enhanced, oneLine(x.Text))
 		}
 		fmt.Fprintf(b, "Last-Attempt-Date: %s\r\n", r.Date.Format(message.DateFormat))
 		if r.Action == Delayed {
@@ -144,5 +206,5 @@ func oneLine(s string) string {
 		}
 		return c
 	}, s)
-	return s[:min(len(s), 800)]
+	return strings.ToValidUTF8(s[:min(len(s), 800)], "?")
 }
