@@ -193,3 +193,30 @@ func TestFloorPassesVacatedNames(t *testing.T) {
 	})
 	closeClean(t, db)
 }
+
+func FuzzSyncToken(f *testing.F) {
+	for _, t := range []SyncToken{{1, 2, 3, 0, false}, {0xffffffff, 1, 1 << 60, 7, false}, {1, 2, 3, 0, true}, {1, 2, 3, ^ItemID(0), true}} {
+		f.Add(t.String())
+	}
+	f.Add("data:,00000001-2-3-")
+	f.Add("data:,-1--2--3")
+	f.Fuzz(func(t *testing.T, s string) {
+		if tok, ok := readToken(s); ok && tok.String() != s {
+			t.Errorf("%q read as %q", s, tok)
+		}
+	})
+}
+
+func FuzzParseRights(f *testing.F) {
+	f.Add("lrswipkxtea")
+	f.Add("cd")
+	f.Fuzz(func(t *testing.T, s string) {
+		r, err := ParseRights(s)
+		if err != nil {
+			return
+		}
+		if again, err := ParseRights(r.String()); err != nil || again != r || !OwnerRights.Has(r) {
+			t.Errorf("%q: %v, %v, %v", s, r, again, err)
+		}
+	})
+}

@@ -18,6 +18,7 @@ import (
 	"essaim.coop/essaim/internal/certs"
 	"essaim.coop/essaim/internal/sasl"
 	"essaim.coop/essaim/internal/trace"
+	"essaim.coop/essaim/internal/web"
 	"essaim.coop/essaim/mailflow"
 	"essaim.coop/essaim/mailflow/queue"
 	"essaim.coop/essaim/smtp"
@@ -42,6 +43,7 @@ type App struct {
 	queue *queue.Queue
 	views *mailbox.Views
 	rings map[string]*trace.Ring
+	gate  *web.Gate // of logins on the web
 
 	goes    sync.WaitGroup
 	servers []service
@@ -66,7 +68,8 @@ func openApp(cfg Config, log *slog.Logger) (*App, error) {
 		return nil, fmt.Errorf("opening the store in %s: %w", cfg.storeDir(), err)
 	}
 	a := &App{cfg: cfg, log: log, db: db, auth: accounts.NewService(db, log), views: mailbox.NewViews(0),
-		rings: map[string]*trace.Ring{}}
+		rings: map[string]*trace.Ring{}, gate: &web.Gate{}}
+	a.gate.Exempt = a.trusted
 	for _, kind := range traceKinds {
 		a.rings[kind] = trace.NewRing(kind)
 	}

@@ -215,6 +215,7 @@ func (d *demoCmd) writeEnv(dir string) error {
 	set("SUBMISSIONS_PORT", d.BasePort+465)
 	set("IMAP_PORT", d.BasePort+143)
 	set("IMAPS_PORT", d.BasePort+993)
+	set("HTTP_BASE", d.httpBase())
 	for i := 1; i <= min(2, d.Members); i++ {
 		set(fmt.Sprintf("USER%d", i), fmt.Sprintf("user%d@%s", i, d.Domain))
 		set(fmt.Sprintf("PASS%d", i), d.Password)
@@ -228,6 +229,13 @@ func (d *demoCmd) writeEnv(dir string) error {
 		return err
 	}
 	return os.Rename(tmp, filepath.Join(dir, "demo.env"))
+}
+
+func (d *demoCmd) httpBase() string {
+	if d.PlainHTTP {
+		return fmt.Sprintf("http://127.0.0.1:%d", d.BasePort+80)
+	}
+	return fmt.Sprintf("https://127.0.0.1:%d", d.BasePort+443)
 }
 
 func (d *demoCmd) explain(e *env, dir string) {

@@ -15,6 +15,7 @@ import (
 // the doors are, and the one without, which only sends there.
 func (a *App) buildWeb(conf *tls.Config) error {
 	mux := &web.Mux{}
+	a.mountDAV(mux)
 	https, err := a.webServer(mux)
 	if err != nil {
 		return err

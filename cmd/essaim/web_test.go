@@ -1,19 +1,31 @@
 package main
 
 import (
+	"context"
 	"crypto/tls"
+	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
+	"time"
 
-	"essaim.coop/essaim/internal/trace"
 	"essaim.coop/essaim/internal/web"
+	"essaim.coop/essaim/storage"
+	"essaim.coop/essaim/storage/accounts"
 )
 
+// webApp is an App whose web listeners are built, on a store of its own.
 func webApp(t *testing.T, cfg Config) *App {
 	t.Helper()
-	a := &App{cfg: cfg, log: slog.New(slog.DiscardHandler), rings: map[string]*trace.Ring{"http": trace.NewRing("http")}}
+	cfg.Data = t.TempDir()
+	a, err := openApp(cfg, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { a.Close() })
 	if err := a.buildWeb(&tls.Config{}); err != nil {
 		t.Fatal(err)
 	}
@@ -49,7 +61,108 @@ func TestProxiesAreAddressesOrNetworks(t *testing.T) {
 	if got := a.metrics.web["https"].Proxies; len(got) != 2 || got[1].Bits() != 128 {
 		t.Errorf("%v", got)
 	}
-	if err := (&App{cfg: Config{Proxies: []string{"proxy.example"}}, rings: a.rings}).buildWeb(&tls.Config{}); err == nil {
+	a.cfg.Proxies = []string{"proxy.example"}
+	if err := a.buildWeb(&tls.Config{}); err == nil {
 		t.Error("a name is no address")
+	}
+}
+
+// serveWeb serves the doors without TLS and returns their URL.
+func serveWeb(t *testing.T, a *App) string {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := a.metrics.web["http"]
+	done := make(chan error, 1)
+	go func() { done <- s.Serve(ln) }()
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+		defer cancel()
+		http.DefaultClient.CloseIdleConnections()
+		if err := s.Shutdown(ctx); err != nil {
+			t.Error(err)
+		}
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+	return "http://" + ln.Addr().String()
+}
+
+// An app password opens what it is for and is refused once it is revoked.
+func TestDAVTakesAppPasswordsOnly(t *testing.T) {
+	a := webApp(t, Config{PlainHTTP: true})
+	now := time.Now()
+	passwords := map[accounts.Scope]string{accounts.ScopeFiles: "for-files", accounts.ScopeMail: "for-mail"}
+	var zoe storage.AccountID
+	var files uint32
+	if err := a.db.Update(func(tx *storage.Tx) error {
+		if err := accounts.AddDomain(tx, "coop.example", ""); err != nil {
+			return err
+		}
+		m, err := join(tx, accounts.NewAccount{Address: "zoe@coop.example", Name: "Zoé"}, now)
+		for scope, plain := range passwords {
+			var id uint32
+			if err == nil {
+				id, err = accounts.SetAppPassword(tx, m.ID, "device", scope, plain, now)
+			}
+			if scope == accounts.ScopeFiles {
+				files = id
+			}
+		}
+		zoe = m.ID
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	url := serveWeb(t, a) + "/dav/"
+	if res, body := propfind(t, url, "for-files"); res.StatusCode != http.StatusMultiStatus || !strings.Contains(body, "/dav/principals/users/zoe@coop.example/") {
+		t.Errorf("for files: %d %s", res.StatusCode, body)
+	}
+	for _, plain := range []string{"", "for-mail", "wrong"} {
+		if res, _ := propfind(t, url, plain); res.StatusCode != http.StatusUnauthorized || res.Header.Get("WWW-Authenticate") == "" {
+			t.Errorf("%q: %d", plain, res.StatusCode)
+		}
+	}
+	if err := a.db.Update(func(tx *storage.Tx) error { return accounts.Revoke(tx, zoe, files) }); err != nil {
+		t.Fatal(err)
+	}
+	if res, _ := propfind(t, url, "for-files"); res.StatusCode != http.StatusUnauthorized {
+		t.Errorf("revoked: %d", res.StatusCode)
+	}
+}
+
+func propfind(t *testing.T, url, password string) (*http.Response, string) {
+	t.Helper()
+	r, err := http.NewRequest("PROPFIND", url, strings.NewReader(`<propfind xmlns="DAV:"><prop><current-user-principal/></prop></propfind>`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Depth", "0")
+	if password != "" {
+		r.SetBasicAuth("zoe@coop.example", password)
+	}
+	res, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	b, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res, string(b)
+}
+
+func TestScopeOfAPath(t *testing.T) {
+	trees := []davTree{{"/dav/files/", nil, accounts.ScopeFiles}}
+	for path, want := range map[string]accounts.Scope{
+		"/dav/files/x": accounts.ScopeFiles, "/dav/files": accounts.ScopeFiles, "/dav/filesx": accounts.ScopeDAV, "/dav/principals/": accounts.ScopeDAV,
+	} {
+		if got := scopeAt(trees, path); got != want {
+			t.Errorf("%s: %s", path, got)
+		}
 	}
 }
