@@ -29,6 +29,7 @@ var rules = []rule{
 	{"storage/accounts", []string{"storage", "storage/blob"}, "a store sees only the floor, so that one transaction can hold any of them"},
 	{"storage/files", []string{"storage", "storage/blob"}, "a store sees only the floor, so that one transaction can hold any of them"},
 	{"storage/locks", []string{"storage", "storage/blob"}, "a store sees only the floor, so that one transaction can hold any of them"},
+	{"storage/calendar", []string{"storage", "storage/blob"}, "a store sees only the floor, so that one transaction can hold any of them"},
 	{"storage/contacts", []string{"storage", "storage/blob"}, "a store sees only the floor, so that one transaction can hold any of them"},
 	{"storage/mailbox", []string{"storage", "storage/blob"}, "a store sees only the floor, so that one transaction can hold any of them"},
 	{"storage/audit", []string{"storage", "storage/blob"}, "a store sees only the floor, so that one transaction can hold any of them"},

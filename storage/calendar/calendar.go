@@ -1,0 +1,298 @@
+// Package calendar keeps calendars: events, to-dos and journal entries, their
+// identities, and an index by time from which a query opens few of them.
+//
+// What it promises: an object's bytes come back exactly; within a calendar a name
+// and a UID lead to one object each; an entity tag changes exactly when the bytes
+// do, a schedule tag when somebody but the server changes them (RFC 6638
+// §3.2.10); an object removed or renamed leaves its old name for those who follow
+// the change log. Query gives every object that can have something in a time
+// range, recurring without end included, and few others. The caller opens the
+// transaction; nothing here does I/O inside one. Objects are parsed outside, by
+// Prepare.
+//
+// Key schema, beside the floor's collections (one per calendar, its name the last
+// segment of its URL, its header in Extra) and items (one per object, object.go):
+//
+//	'q' calendar(4) name                    item(4): the object of that name
+//	'r' calendar(4) hash(16)                item(4): the object whose UID has that hash
+//	's' calendar(4) type(1) month(2) item(4) nothing: it has something in that month
+//	't' calendar(4) type(1) item(4)         nothing: it has in more months than are listed
+//	'u' calendar(4)                         the time zone, a VTIMEZONE in a VCALENDAR
+//
+// What people call a calendar, its colour and order, and whether it counts as busy
+// are properties of the collection, shared or a member's own.
+//
+// RFCs: 4791 §4 and §5.2 (calendars), §5.3.2.1 (what a calendar refuses), 6638
+// §3.2.10 (Schedule-Tag), 7809 (time zones by name).
+package calendar
+
+import (
+	"encoding/binary"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"essaim.coop/essaim/format/ical"
+	"essaim.coop/essaim/format/ical/zone"
+	"essaim.coop/essaim/storage"
+)
+
+const (
+	// DefaultCalendar is the name of the calendar that every account starts with.
+	DefaultCalendar = "calendar"
+	// MaxCalendars is how many calendars one account can have.
+	MaxCalendars = 200
+	// MaxName is the longest name of a calendar or an object, in bytes.
+	MaxName = 400
+	// MaxZone is the longest text of a time zone, in bytes.
+	MaxZone = 32 << 10
+)
+
+// A Types is a set of component types.
+type Types uint8
+
+const (
+	Event Types = 1 << iota
+	Todo
+	Journal
+	FreeBusy
+	Availability
+
+	// AllTypes are those that a calendar can have.
+	AllTypes = Event | Todo | Journal | FreeBusy | Availability
+)
+
+var typeNames = []string{"VEVENT", "VTODO", "VJOURNAL", "VFREEBUSY", "VAVAILABILITY"}
+
+// TypeOf is the type of a component, 0 of others.
+func TypeOf(name string) Types {
+	if i := slices.Index(typeNames, name); i >= 0 {
+		return 1 << i
+	}
+	return 0
+}
+
+// Names are those of the components in the set.
+func (t Types) Names() (out []string) {
+	for i, n := range typeNames {
+		if t&(1<<i) != 0 {
+			out = append(out, n)
+		}
+	}
+	return out
+}
+
+// A Calendar is a collection of calendar objects.
+type Calendar struct{ *storage.Collection }
+
+// The header: format (1), component types (1), the name of the time zone.
+const headerFormat = 1
+
+func asCalendar(c *storage.Collection) (Calendar, error) {
+	if c.Kind != storage.KindCalendar || len(c.Extra) < 2 || c.Extra[0] != headerFormat {
+		return Calendar{}, fmt.Errorf("collection %d is no calendar: %w", c.ID, storage.ErrNotFound)
+	}
+	return Calendar{c}, nil
+}
+
+// Types are the component types that the calendar takes.
+func (c Calendar) Types() Types { return Types(c.Extra[1]) }
+
+// ZoneName is the name of the calendar's time zone, "" when it has none.
+func (c Calendar) ZoneName() string { return string(c.Extra[2:]) }
+
+// Ensure makes the calendar every account starts with, if it has none.
+func Ensure(tx *storage.Tx, a storage.AccountID, now time.Time) error {
+	if len(tx.Collections(a, storage.KindCalendar)) > 0 {
+		return nil
+	}
+	_, err := Create(tx, a, DefaultCalendar, AllTypes, now)
+	return err
+}
+
+// Create makes an empty calendar of some component types; none are all.
+// ErrConflict when the account has one of that name, ErrQuota when it has too
+// many.
+func Create(tx *storage.Tx, a storage.AccountID, name string, types Types, now time.Time) (Calendar, error) {
+	if err := checkName(name); err != nil {
+		return Calendar{}, err
+	}
+	if types == 0 {
+		types = AllTypes
+	}
+	if len(tx.Collections(a, storage.KindCalendar)) >= MaxCalendars {
+		return Calendar{}, fmt.Errorf("%d calendars: %w", MaxCalendars, storage.ErrQuota)
+	}
+	c, err := tx.CreateCollection(a, storage.KindCalendar, name, []byte{headerFormat, byte(types & AllTypes)}, now)
+	return Calendar{c}, err
+}
+
+func checkName(name string) error {
+	if name == "" || len(name) > MaxName {
+		return fmt.Errorf("name of %d bytes: %w", len(name), storage.ErrInvalid)
+	}
+	return nil
+}
+
+// Open finds an account's calendar by its name.
+func Open(tx *storage.Tx, a storage.AccountID, name string) (Calendar, error) {
+	c, err := tx.CollectionByName(a, storage.KindCalendar, name)
+	if err != nil {
+		return Calendar{}, err
+	}
+	return asCalendar(c)
+}
+
+// ByID finds a calendar.
+func ByID(tx *storage.Tx, id storage.CollectionID) (Calendar, error) {
+	c, err := tx.Collection(id)
+	if err != nil {
+		return Calendar{}, err
+	}
+	return asCalendar(c)
+}
+
+// Of is a collection that is known to be a calendar.
+func Of(c *storage.Collection) (Calendar, error) { return asCalendar(c) }
+
+// List returns an account's calendars in order of their names.
+func List(tx *storage.Tx, a storage.AccountID) (out []Calendar) {
+	for _, c := range tx.Collections(a, storage.KindCalendar) {
+		if k, err := asCalendar(c); err == nil {
+			out = append(out, k)
+		}
+	}
+	return out
+}
+
+// SetTypes changes which component types the calendar takes from now on.
+func SetTypes(tx *storage.Tx, c Calendar, types Types) error {
+	if types&AllTypes == 0 {
+		return fmt.Errorf("no component types: %w", storage.ErrInvalid)
+	}
+	c.Extra = append([]byte{headerFormat, byte(types & AllTypes)}, c.Extra[2:]...)
+	return tx.SaveCollection(c.Collection)
+}
+
+// A Zone is a calendar's time zone, read and found good.
+type Zone struct {
+	name string
+	text string
+}
+
+// ReadZone reads the value of calendar-timezone: a VCALENDAR with one VTIMEZONE
+// (RFC 4791 §5.2.2). Anything else is an ical.ErrSyntax.
+func ReadZone(text string) (Zone, error) {
+	if len(text) > MaxZone {
+		return Zone{}, fmt.Errorf("%w: a time zone of %d bytes", ical.ErrLimit, len(text))
+	}
+	cal, err := ical.Parse([]byte(strings.TrimSpace(text)))
+	if err != nil {
+		return Zone{}, err
+	}
+	if len(cal.Children) != 1 || cal.Children[0].Name != "VTIMEZONE" || cal.Children[0].Text("TZID") == "" {
+		return Zone{}, fmt.Errorf("%w: not one VTIMEZONE", ical.ErrSyntax)
+	}
+	return Zone{cal.Children[0].Text("TZID"), text}, nil
+}
+
+// NamedZone is a zone of the IANA database; false when there is none.
+func NamedZone(name string) (Zone, bool) {
+	return Zone{name: name}, zone.Named(name) != nil && len(name) <= 200
+}
+
+// SetZone gives a calendar its time zone; the zero Zone takes it away.
+func SetZone(tx *storage.Tx, c Calendar, z Zone) error {
+	c.Extra = append(slices.Clone(c.Extra[:2]), z.name...)
+	if z.text == "" {
+		tx.Delete(key('u', c.ID, ""))
+	} else {
+		tx.Put(key('u', c.ID, ""), []byte(z.text))
+	}
+	return tx.SaveCollection(c.Collection)
+}
+
+// ZoneText is the calendar's VTIMEZONE as it was given, "" when it has none.
+func ZoneText(tx *storage.Tx, c Calendar) string { return string(tx.Get(key('u', c.ID, ""))) }
+
+// Location is the zone in which floating times of a calendar are, from its name
+// and text: UTC when it has none, or one that is not understood.
+func Location(name, text string) *time.Location {
+	if text != "" {
+		if cal, err := ical.Parse([]byte(strings.TrimSpace(text))); err == nil {
+			return zone.Of(cal, nil).Location(ical.Stamp{TZID: strings.TrimSpace(name)})
+		}
+	}
+	if loc := zone.Named(name); loc != nil {
+		return loc
+	}
+	return time.UTC
+}
+
+// Delete removes a calendar with its objects.
+func Delete(tx *storage.Tx, c Calendar) error {
+	for {
+		left, err := c.empty(tx, 1000)
+		if err != nil {
+			return err
+		}
+		if !left {
+			return c.drop(tx)
+		}
+	}
+}
+
+func (c Calendar) drop(tx *storage.Tx) error {
+	tx.Delete(key('u', c.ID, ""))
+	return tx.DeleteCollection(c.Collection)
+}
+
+// Purge removes up to most objects of an account, and its calendars once they are
+// empty; it reports whether something is left.
+func Purge(tx *storage.Tx, a storage.AccountID, most int) (left bool, err error) {
+	for _, c := range List(tx, a) {
+		before := c.Count
+		if left, err = c.empty(tx, most); left || err != nil {
+			return left, err
+		}
+		if err := c.drop(tx); err != nil {
+			return false, err
+		}
+		if most -= int(before); most <= 0 {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// empty removes up to most objects.
+func (c Calendar) empty(tx *storage.Tx, most int) (left bool, err error) {
+	var all []Object
+	tx.Items(c.ID, 0, ^storage.ItemID(0), func(id storage.ItemID, v []byte) bool {
+		o, e := unmarshal(id, v)
+		if err = e; err == nil {
+			all = append(all, o)
+		}
+		return err == nil && len(all) < most
+	})
+	for _, o := range all {
+		if err == nil {
+			err = Remove(tx, c, o)
+		}
+	}
+	return c.Count > 0, err
+}
+
+func key(prefix byte, c storage.CollectionID, rest string) []byte {
+	return append(binary.BigEndian.AppendUint32([]byte{prefix}, uint32(c)), rest...)
+}
+
+func readItem(v []byte) (storage.ItemID, bool) {
+	if len(v) != 4 {
+		return 0, false
+	}
+	return storage.ItemID(binary.BigEndian.Uint32(v)), true
+}
+
+func itemValue(id storage.ItemID) []byte { return binary.BigEndian.AppendUint32(nil, uint32(id)) }

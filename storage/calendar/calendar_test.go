@@ -1,0 +1,453 @@
+package calendar
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"essaim.coop/essaim/format/ical"
+	"essaim.coop/essaim/format/ical/filter"
+	"essaim.coop/essaim/format/ical/recur"
+	"essaim.coop/essaim/storage"
+)
+
+var now = time.Unix(1_800_000_000, 0)
+
+type house struct {
+	t    testing.TB
+	db   *storage.DB
+	a, b storage.AccountID
+}
+
+func newHouse(t testing.TB) *house {
+	t.Helper()
+	db, err := storage.Open(t.TempDir(), storage.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := &house{t: t, db: db}
+	h.update(func(tx *storage.Tx) error {
+		h.a, h.b = tx.CreateAccount(tx.CreateHousehold(0)), tx.CreateAccount(tx.CreateHousehold(3000))
+		return errors.Join(Ensure(tx, h.a, now), Ensure(tx, h.b, now), Ensure(tx, h.a, now))
+	})
+	t.Cleanup(func() {
+		r, err := db.Check(context.Background(), storage.CheckOptions{Bodies: true, Hooks: []storage.CheckHook{Check}})
+		if err != nil || !r.Clean() {
+			t.Errorf("check: %v %q", err, r.Problems)
+		}
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return h
+}
+
+func (h *house) update(fn func(*storage.Tx) error) {
+	h.t.Helper()
+	if err := h.db.Update(fn); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+func (h *house) prepare(text string) *Incoming {
+	h.t.Helper()
+	in, err := prepare(h.db, text)
+	if err != nil {
+		h.t.Fatal(err, text)
+	}
+	return in
+}
+
+func prepare(db *storage.DB, text string) (*Incoming, error) {
+	w := db.Stage()
+	_, _ = w.Write([]byte(text))
+	s, err := w.Finish()
+	if err != nil {
+		return nil, err
+	}
+	return Prepare(s)
+}
+
+func (h *house) put(a storage.AccountID, name, text string) (o Object, err error) {
+	in := h.prepare(text)
+	err = h.db.Update(func(tx *storage.Tx) error {
+		o, err = Put(tx, h.calendar(tx, a), name, in, Client, now)
+		return err
+	})
+	return o, err
+}
+
+func (h *house) calendar(tx *storage.Tx, a storage.AccountID) Calendar {
+	c, err := Open(tx, a, DefaultCalendar)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return c
+}
+
+// object makes a calendar object of lines separated by "|".
+func object(uid, lines string) string {
+	kind := "VEVENT"
+	if k, rest, ok := strings.Cut(lines, "/"); ok && TypeOf(k) != 0 {
+		kind, lines = k, rest
+	}
+	return "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:x\r\nBEGIN:" + kind + "\r\nUID:" + uid + "\r\n" + strings.ReplaceAll(lines, "|", "\r\n") + "\r\nEND:" + kind + "\r\nEND:VCALENDAR\r\n"
+}
+
+func TestBytesComeBack(t *testing.T) {
+	h := newHouse(t)
+	for i, text := range []string{object("1", "DTSTART:20260101T100000Z|SUMMARY:fo\r\n lded"), "\ufeff" + object("2", "DTSTART:20260101"), strings.ReplaceAll(object("3", "DTSTART:20260101"), "\r", "")} {
+		o, err := h.put(h.a, fmt.Sprint(i), text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if b, err := Read(h.db, &o); err != nil || string(b) != text || o.Size != int64(len(text)) {
+			t.Errorf("%v: %q", err, b)
+		}
+	}
+}
+
+func TestRefused(t *testing.T) {
+	h := newHouse(t)
+	for text, want := range map[string]error{
+		"":                             ical.ErrSyntax,
+		"BEGIN:VCARD\r\nEND:VCARD\r\n": ical.ErrSyntax,
+		object("", "DTSTART:20260101"): ical.ErrObject,
+		object("1", "SUMMARY:x"):       ical.ErrSyntax,
+		object("1", "DTSTART:20260101|RRULE:FREQ="):                                 ical.ErrSyntax,
+		object("1", "DTSTART:20260101|RRULE:FREQ=DAILY;RSCALE=HEBREW"):              recur.ErrRScale,
+		object("1", "DTSTART:20260101T000000|RRULE:FREQ=SECONDLY;COUNT=1000000000"): ErrInstances,
+		object("1", "DTSTART:20260101T000000|RRULE:FREQ=MINUTELY"):                  ErrInstances,
+		object("1", "DTSTART:20260101"+strings.Repeat("|ATTENDEE:mailto:x@x", 501)): ErrAttendees,
+		object("1", "DTSTART:20260101|X:"+strings.Repeat("x", 1<<20)):               ical.ErrLimit,
+		object("1", "DTSTART:20260101|EXDATE:2026"):                                 ical.ErrSyntax,
+		object("1", "DTSTART:20260101|RECURRENCE-ID:x"):                             ical.ErrSyntax,
+	} {
+		if _, err := prepare(h.db, text); !errors.Is(err, want) {
+			t.Errorf("%.90q: %v, want %v", text, err, want)
+		}
+	}
+	for _, rule := range []string{"FREQ=DAILY", "FREQ=HOURLY", "FREQ=DAILY;COUNT=10000", "FREQ=SECONDLY;BYMONTH=2;BYMONTHDAY=30"} {
+		if _, err := prepare(h.db, object("1", "DTSTART:20260101T000000|RRULE:"+rule)); err != nil {
+			t.Errorf("%s: %v", rule, err)
+		}
+	}
+	if _, err := h.put(h.b, "big", object("1", "DTSTART:20260101|X:"+strings.Repeat("x", 4000))); !errors.Is(err, storage.ErrQuota) {
+		t.Errorf("over quota: %v", err)
+	}
+	h.update(func(tx *storage.Tx) error { return SetTypes(tx, h.calendar(tx, h.b), Todo) })
+	var te *TypeError
+	if _, err := h.put(h.b, "event", object("1", "DTSTART:20260101")); !errors.As(err, &te) || te.Type != Event {
+		t.Errorf("an event among to-dos: %v", err)
+	}
+}
+
+func TestNamesAndUIDs(t *testing.T) {
+	h := newHouse(t)
+	one, err := h.put(h.a, "one.ics", object("1", "DTSTART:20260101"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var conflict *UIDConflict
+	if _, err := h.put(h.a, "two.ics", object("1", "DTSTART:20260101")); !errors.As(err, &conflict) || conflict.Name != "one.ics" {
+		t.Errorf("the same UID: %v", err)
+	}
+	if _, err := h.put(h.a, "one.ics", object("2", "DTSTART:20260101")); !errors.As(err, &conflict) || conflict.Name != "one.ics" || !errors.Is(err, storage.ErrConflict) {
+		t.Errorf("another UID: %v", err)
+	}
+	if _, err := h.put(h.b, "one.ics", object("1", "DTSTART:20260101")); err != nil {
+		t.Errorf("the same UID of somebody else: %v", err)
+	}
+	h.update(func(tx *storage.Tx) error { return Remove(tx, h.calendar(tx, h.a), one) })
+	if _, err := Read(h.db, &one); !errors.Is(err, storage.ErrNotFound) {
+		t.Errorf("a removed body: %v", err)
+	}
+	if _, err := h.put(h.a, "two.ics", object("1", "DTSTART:20260101")); err != nil {
+		t.Errorf("the UID is not free: %v", err)
+	}
+}
+
+func TestTags(t *testing.T) {
+	h := newHouse(t)
+	put := func(text string, by By) (o Object) {
+		in := h.prepare(text)
+		h.update(func(tx *storage.Tx) (err error) {
+			o, err = Put(tx, h.calendar(tx, h.a), "x", in, by, now)
+			return err
+		})
+		return o
+	}
+	plain := put(object("1", "DTSTART:20260101"), Client)
+	first := put(object("1", "DTSTART:20260101|ORGANIZER:mailto:a@b"), Client)
+	server := put(object("1", "DTSTART:20260101|ORGANIZER:mailto:a@b|SEQUENCE:1"), Server)
+	again := put(object("1", "DTSTART:20260101|ORGANIZER:mailto:a@b|SEQUENCE:1"), Client)
+	client := put(object("1", "DTSTART:20260101|ORGANIZER:mailto:a@b|SEQUENCE:2"), Client)
+	if plain.ScheduleTag() != "" || first.ScheduleTag() == "" || first.ETag() == server.ETag() || first.ScheduleTag() != server.ScheduleTag() ||
+		again != server || client.ScheduleTag() == server.ScheduleTag() || client.Item != plain.Item {
+		t.Errorf("%+v %+v %+v %+v", first, server, again, client)
+	}
+}
+
+func TestCopyAndMove(t *testing.T) {
+	h := newHouse(t)
+	o, _ := h.put(h.a, "a", object("1", "DTSTART:20260101T100000Z"))
+	_, _ = h.put(h.a, "z", object("9", "DTSTART:20260101T100000Z"))
+	var other Calendar
+	h.update(func(tx *storage.Tx) (err error) {
+		if other, err = Create(tx, h.a, "other", 0, now); err != nil {
+			return err
+		}
+		from := h.calendar(tx, h.a)
+		if _, err := Copy(tx, from, o, from, "b", now); !errors.As(err, new(*UIDConflict)) {
+			t.Errorf("a copy in the same calendar: %v", err)
+		}
+		n, err := Copy(tx, from, o, other, "b", now)
+		if err != nil || n.Blob != o.Blob || n.ETag() != o.ETag() {
+			t.Errorf("copy %+v of %+v: %v", n, o, err)
+		}
+		if o, err = Move(tx, from, o, from, "z", now); err != nil { // over another
+			return err
+		}
+		_, err = Move(tx, from, o, other, "b", now) // over its own copy
+		return err
+	})
+	h.update(func(tx *storage.Tx) error {
+		from, to := h.calendar(tx, h.a), other
+		to, err := ByID(tx, to.ID)
+		if err != nil || from.Count != 0 || to.Count != 1 {
+			t.Errorf("%d left, %d arrived, %v", from.Count, to.Count, err)
+		}
+		return Delete(tx, to)
+	})
+}
+
+func TestZones(t *testing.T) {
+	const text = "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:x\r\nBEGIN:VTIMEZONE\r\nTZID:Mine\r\nBEGIN:STANDARD\r\nDTSTART:19700101T000000\r\nTZOFFSETFROM:+0545\r\nTZOFFSETTO:+0545\r\nEND:STANDARD\r\nEND:VTIMEZONE\r\nEND:VCALENDAR\r\n"
+	h := newHouse(t)
+	z, err := ReadZone(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.update(func(tx *storage.Tx) error { return SetZone(tx, h.calendar(tx, h.a), z) })
+	at := time.Unix(0, 0)
+	offset := func() (n int) {
+		_ = h.db.View(func(tx *storage.Tx) error {
+			c := h.calendar(tx, h.a)
+			_, n = at.In(Location(c.ZoneName(), ZoneText(tx, c))).Zone()
+			return nil
+		})
+		return n
+	}
+	if n := offset(); n != 5*3600+45*60 {
+		t.Errorf("own zone: %d", n)
+	}
+	paris, ok := NamedZone("Europe/Paris")
+	h.update(func(tx *storage.Tx) error { return SetZone(tx, h.calendar(tx, h.a), paris) })
+	if n := offset(); !ok || n != 3600 {
+		t.Errorf("named zone: %v %d", ok, n)
+	}
+	h.update(func(tx *storage.Tx) error { return SetZone(tx, h.calendar(tx, h.a), Zone{}) })
+	if n := offset(); n != 0 {
+		t.Errorf("no zone: %d", n)
+	}
+	for _, bad := range []string{"", "x", strings.Replace(text, "TZID", "X-ID", 1), object("1", "DTSTART:20260101"), text + strings.Repeat(" ", MaxZone)} {
+		if _, err := ReadZone(bad); !errors.Is(err, ical.ErrSyntax) {
+			t.Errorf("%.40q: %v", bad, err)
+		}
+	}
+}
+
+// What a query gives is all that a filter can match, and among ten thousand
+// events hardly more.
+func TestQueryGivesCandidates(t *testing.T) {
+	h := newHouse(t)
+	rng := rand.New(rand.NewPCG(1, 1))
+	n := 1500
+	if os.Getenv("ESSAIM_LONG") != "" {
+		n = 10_000
+	}
+	texts := map[string]string{}
+	var ins []*Incoming
+	var names []string
+	for i := range n {
+		start := time.Date(2016+rng.IntN(20), 1, 1, 0, 0, 0, 0, time.UTC).Add(time.Duration(rng.IntN(365*24)) * time.Hour)
+		lines := "DTSTART:" + ical.At(start).String() + "|DURATION:PT1H"
+		switch rng.IntN(20) {
+		case 0:
+			lines += "|RRULE:FREQ=WEEKLY;COUNT=" + fmt.Sprint(1+rng.IntN(100))
+		case 1:
+			if rng.IntN(10) == 0 {
+				lines += "|RRULE:FREQ=YEARLY"
+			}
+		case 2:
+			lines = "DTSTART;VALUE=DATE:" + start.Format("20060102") + "|DURATION:P" + fmt.Sprint(1+rng.IntN(40)) + "D"
+		case 3:
+			lines = "VTODO/DUE:" + ical.At(start).String()
+		case 4:
+			lines += "|BEGIN:VALARM|TRIGGER:-P" + fmt.Sprint(rng.IntN(9)) + "W|END:VALARM"
+		}
+		name := fmt.Sprint(i)
+		texts[name] = object(name, lines)
+		ins, names = append(ins, h.prepare(texts[name])), append(names, name)
+	}
+	h.update(func(tx *storage.Tx) error {
+		for i, in := range ins {
+			if _, err := Put(tx, h.calendar(tx, h.a), names[i], in, Client, now); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	opened, matched := 0, 0
+	for range 12 {
+		from := time.Date(2016+rng.IntN(20), time.Month(1+rng.IntN(12)), 1, 0, 0, 0, 0, time.UTC)
+		r := filter.Range{Start: from, End: from.AddDate(0, 1, 0)}
+		got := map[string]bool{}
+		err := h.db.View(func(tx *storage.Tx) error {
+			return Query(tx, h.calendar(tx, h.a).ID, Event, r.Start.Unix(), r.End.Unix(), func(o Object) bool {
+				if got[o.Name] {
+					t.Errorf("%s is given twice", o.Name)
+				}
+				got[o.Name] = true
+				return true
+			})
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		opened += len(got)
+		f := filter.Comp{Name: "VCALENDAR", Comps: []filter.Comp{{Name: "VEVENT", Range: &r}}}
+		alarm := filter.Comp{Name: "VCALENDAR", Comps: []filter.Comp{{Name: "VEVENT", Comps: []filter.Comp{{Name: "VALARM", Range: &r}}}}}
+		for name, text := range texts {
+			s, err := filter.ReadText([]byte(text), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if f.Match(s) || alarm.Match(s) {
+				if matched++; !got[name] {
+					t.Errorf("%v: not given: %s", from, text)
+				}
+			}
+		}
+	}
+	t.Logf("%d objects, 12 months: %d given, %d match", n, opened, matched)
+	if opened > 3*matched+200 {
+		t.Errorf("%d given where %d match", opened, matched)
+	}
+}
+
+// A replica follows the change log as a door does.
+func TestSyncModel(t *testing.T) {
+	h := newHouse(t)
+	rng := rand.New(rand.NewPCG(2, 2))
+	var token storage.SyncToken
+	have, truth := map[string]string{}, map[string]string{}
+	for step := range 200 {
+		name := fmt.Sprint("n", rng.IntN(12))
+		in := h.prepare(object(name, fmt.Sprintf("DTSTART:2026%02d01|SEQUENCE:%d", 1+rng.IntN(12), step)))
+		h.update(func(tx *storage.Tx) error {
+			c := h.calendar(tx, h.a)
+			old, err := Get(tx, c.ID, name)
+			switch n := rng.IntN(3); {
+			case err == nil && n == 0:
+				delete(truth, name)
+				return Remove(tx, c, old)
+			case err == nil && n == 1:
+				to := fmt.Sprint("m", rng.IntN(12))
+				o, err := Move(tx, c, old, c, to, now)
+				delete(truth, name)
+				truth[to] = o.ETag()
+				return err
+			}
+			o, err := Put(tx, c, name, in, Client, now)
+			if errors.As(err, new(*UIDConflict)) {
+				return nil
+			}
+			truth[name] = o.ETag()
+			return err
+		})
+		if step%7 != 0 {
+			continue
+		}
+		_ = h.db.View(func(tx *storage.Tx) error {
+			id := h.calendar(tx, h.a).ID
+			if token.Collection == 0 {
+				token.Collection = id
+			}
+			for more := true; more; {
+				p, err := tx.Sync(token, 3)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, item := range append(slices.Clone(p.Removed), p.Changed...) {
+					for _, n := range tx.VacatedNames(id, item, p.Since) {
+						if _, err := Get(tx, id, n); err != nil {
+							delete(have, n)
+						}
+					}
+				}
+				for _, item := range p.Changed {
+					o, _ := ByItem(tx, id, item)
+					have[o.Name] = o.ETag()
+				}
+				token, more = p.Next, p.More
+			}
+			return nil
+		})
+		if !maps.Equal(have, truth) {
+			t.Fatalf("step %d: %v, want %v", step, have, truth)
+		}
+	}
+}
+
+func TestPurge(t *testing.T) {
+	h := newHouse(t)
+	for i := range 5 {
+		_, _ = h.put(h.a, fmt.Sprint(i), object(fmt.Sprint(i), "DTSTART:20260101"))
+	}
+	rounds := 0
+	for left := true; left; rounds++ {
+		h.update(func(tx *storage.Tx) (err error) { left, err = Purge(tx, h.a, 2); return err })
+	}
+	if rounds < 3 {
+		t.Errorf("%d rounds", rounds)
+	}
+	_ = h.db.View(func(tx *storage.Tx) error {
+		if n := len(List(tx, h.a)); n != 0 {
+			t.Errorf("%d calendars left", n)
+		}
+		return nil
+	})
+}
+
+func TestCheckFindsDamage(t *testing.T) {
+	h := newHouse(t)
+	o, _ := h.put(h.a, "x", object("1", "DTSTART:20260101T100000Z"))
+	for name, k := range map[string]func(c storage.CollectionID) []byte{
+		"name":  func(c storage.CollectionID) []byte { return key('q', c, "x") },
+		"UID":   func(c storage.CollectionID) []byte { return uidKey(c, "1") },
+		"month": func(c storage.CollectionID) []byte { m, _, _ := o.months(); return monthKey(c, Event, m, o.Item) },
+	} {
+		var key, value []byte
+		damage := func(tx *storage.Tx) error {
+			key = k(h.calendar(tx, h.a).ID)
+			value = bytes.Clone(tx.Get(key))
+			tx.Delete(key)
+			return nil
+		}
+		h.update(damage)
+		r, err := h.db.Check(context.Background(), storage.CheckOptions{Hooks: []storage.CheckHook{Check}})
+		if err != nil || r.Clean() {
+			t.Errorf("%s: damage is not found, %v", name, err)
+		}
+		h.update(func(tx *storage.Tx) error { tx.Put(key, value); return nil })
+	}
+}
