@@ -98,7 +98,10 @@ func (a *App) wireMail() error {
 }
 
 // Close closes the store.
-func (a *App) Close() error { return a.db.Close() }
+func (a *App) Close() error {
+	a.auth.Wait()
+	return a.db.Close()
+}
 
 // run serves until ctx ends or a part fails for good, then stops in order: no
 // new work, the work under way, the queue, the store. It calls ready when

@@ -139,6 +139,7 @@ type Service struct {
 
 	mu   sync.Mutex
 	used map[string]time.Time // app passwords whose use was noted lately
+	goes sync.WaitGroup       // notes being written
 	slow gate
 }
 
@@ -229,7 +230,7 @@ func (s *Service) noteUse(l sasl.Login, p AppPassword) {
 		clear(s.used)
 	}
 	s.used[k] = now
-	go func() {
+	s.goes.Go(func() {
 		err := s.db.Update(func(tx *storage.Tx) error {
 			var p2 AppPassword
 			row := passwordKey(storage.AccountID(l.Account), p.ID)
@@ -242,8 +243,12 @@ func (s *Service) noteUse(l sasl.Login, p AppPassword) {
 		if err != nil && !errors.Is(err, storage.ErrNotFound) {
 			s.log.Debug("noting the use of an app password", "error", err)
 		}
-	}()
+	})
 }
+
+// Wait returns when what logins have left to write is written. Nobody may log
+// in any more.
+func (s *Service) Wait() { s.goes.Wait() }
 
 // A mainPassword is for the web sign-in only.
 type mainPassword struct {
