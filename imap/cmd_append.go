@@ -1,10 +1,14 @@
 package imap
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
 	"io"
+	"syscall"
 	"time"
 
+	"essaim.coop/essaim/imap/imapwire"
 	"essaim.coop/essaim/storage"
 	"essaim.coop/essaim/storage/mailbox"
 )
@@ -26,29 +30,8 @@ func (s *session) cmdAppend(c *command) error {
 	if err := s.dec.AppendBody(a); err != nil {
 		return err
 	}
-	w := s.srv.DB.Stage()
-	n, err := io.CopyN(w, s.dec, a.Size)
+	in, err := s.receive(a)
 	if err != nil {
-		w.Abort()
-		if n < a.Size && s.conn.broken == nil {
-			// The disk failed us: the rest of the message must still be read.
-			if _, e := io.CopyN(io.Discard, s.dec, a.Size-n); e != nil {
-				return e
-			}
-		}
-		return err
-	}
-	if err := s.dec.CRLF(); err != nil {
-		w.Abort()
-		return err
-	}
-	staged, err := w.Finish()
-	if err != nil {
-		return err
-	}
-	in, err := mailbox.Prepare(staged)
-	if err != nil {
-		staged.Discard()
 		return err
 	}
 	now := time.Now()
@@ -74,8 +57,79 @@ func (s *session) cmdAppend(c *command) error {
 	return nil
 }
 
+// receive takes in the message. Whatever is wrong with it or with the disk, it
+// is read to its end: the next command stands behind it.
+func (s *session) receive(a imapwire.AppendArgs) (*mailbox.Incoming, error) {
+	w := s.srv.DB.Stage()
+	r := &nulReader{r: io.LimitReader(s.dec, a.Size)}
+	n, err := io.Copy(w, r)
+	if err == nil && n < a.Size {
+		err = io.ErrUnexpectedEOF
+	}
+	if err != nil && !fatal(err) { // the disk failed us
+		if _, e := io.Copy(io.Discard, r); e != nil {
+			err = e
+		}
+	}
+	if !fatal(err) {
+		if e := s.dec.CRLF(); err == nil || fatal(e) {
+			err = e
+		}
+	}
+	switch {
+	case err == nil && r.seen && a.Binary:
+		err = no("UNKNOWN-CTE", "messages with NUL in them are not kept") // RFC 3516 §4.4
+	case err == nil && r.seen:
+		err = bad("a message has NUL in it") // RFC 9051 §4.3
+	case err != nil && !fatal(err):
+		err = staging(err)
+	}
+	if err != nil {
+		w.Abort()
+		return nil, err
+	}
+	staged, err := w.Finish()
+	if err != nil {
+		return nil, staging(err)
+	}
+	in, err := mailbox.Prepare(staged)
+	if err != nil {
+		staged.Discard()
+		return nil, staging(err)
+	}
+	return in, nil
+}
+
+// staging gives an error of the disk the house's word.
+func staging(err error) error {
+	var r *refusal
+	var syntax *imapwire.Error
+	switch {
+	case errors.As(err, &r), errors.As(err, &syntax), errors.Is(err, storage.ErrInvalid):
+		return err
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		return fmt.Errorf("%w: %w", storage.ErrFull, err)
+	}
+	return fmt.Errorf("%w: %w", storage.ErrTemporary, err)
+}
+
+// A nulReader notes whether there was a NUL.
+type nulReader struct {
+	r    io.Reader
+	seen bool
+}
+
+func (n *nulReader) Read(p []byte) (int, error) {
+	k, err := n.r.Read(p)
+	n.seen = n.seen || bytes.IndexByte(p[:k], 0) >= 0
+	return k, err
+}
+
 // mayAppend looks for the reasons that are known before the message is.
 func (s *session) mayAppend(name string, size int64) error {
+	if s.srv.DB.ReadOnly() != "" {
+		return storage.ErrReadOnly
+	}
 	return s.srv.DB.View(func(tx *storage.Tx) error {
 		box, err := s.open(tx, name, storage.RightInsert)
 		if err != nil {

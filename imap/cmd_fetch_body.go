@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"slices"
 	"strconv"
 
 	"essaim.coop/essaim/format/message"
@@ -63,11 +64,14 @@ func (f *fetcher) sections(m *opened) error {
 	for i := range f.Sections {
 		sec := &f.Sections[i]
 		length := cuts[i].len()
-		f.buf = appendSection(f.buf[:0], sec, length)
+		f.buf = appendCut(f.buf[:0], sec, &cuts[i])
 		if i == 0 && len(f.buf) > 0 && f.empty() {
 			f.buf = f.buf[1:]
 		}
 		f.enc.Bytes(f.buf)
+		if sec.Size || sec.Binary && cuts[i].missing {
+			continue
+		}
 		from, n := sec.Cut(length)
 		if err := m.write(f.enc, cuts[i], from, n); err != nil {
 			f.conn.fail(err) // the client waits for bytes that do not come
@@ -100,23 +104,31 @@ func (m *opened) parts() (*message.Part, error) {
 	return m.root, err
 }
 
-// A cut is the text of a section: a range of the message, or bytes made from it.
+// A cut is the text of a section: a range of the message, bytes made from it, or
+// what a decoder makes of a range.
 type cut struct {
 	from, to int64
 	made     []byte
 	isMade   bool
+	part     *message.Part // to be decoded (RFC 3516)
+	decoded  int64         // its length then
+	nul      bool          // needs a literal8
+	missing  bool          // there is no such part
 }
 
 func (c cut) len() int64 {
-	if c.isMade {
+	switch {
+	case c.isMade:
 		return int64(len(c.made))
+	case c.part != nil:
+		return c.decoded
 	}
 	return c.to - c.from
 }
 
 // cut finds the text of a section; what is not there is empty.
 func (m *opened) cut(sec *imapwire.Section) (cut, error) {
-	if len(sec.Part) == 0 { // no need to know the parts
+	if len(sec.Part) == 0 && !sec.Binary { // no need to know the parts
 		switch sec.Spec {
 		case "":
 			return cut{to: m.Size()}, nil
@@ -133,7 +145,10 @@ func (m *opened) cut(sec *imapwire.Section) (cut, error) {
 	}
 	p, inner := find(root, sec.Part)
 	if p == nil {
-		return cut{}, nil
+		return cut{missing: true}, nil
+	}
+	if sec.Binary {
+		return m.decoded(p)
 	}
 	switch sec.Spec {
 	case "":
@@ -151,6 +166,36 @@ func (m *opened) cut(sec *imapwire.Section) (cut, error) {
 		return cut{from: inner.BodyStart, to: inner.End}, nil
 	}
 	return m.fields(sec, inner.HeaderStart, inner.BodyStart)
+}
+
+// decoded finds out what a part is without its transfer encoding; a message
+// itself has none.
+func (m *opened) decoded(p *message.Part) (cut, error) {
+	c := cut{from: p.BodyStart, to: p.End, part: p}
+	if p == m.root {
+		c.from = 0
+	}
+	r, known := m.decoder(c)
+	if !known {
+		return c, no("UNKNOWN-CTE", "the part's transfer encoding is not known")
+	}
+	buf := make([]byte, 16<<10)
+	for {
+		n, err := r.Read(buf)
+		c.decoded += int64(n)
+		c.nul = c.nul || bytes.IndexByte(buf[:n], 0) >= 0
+		if err != nil { // also where it is no longer well encoded
+			return c, nil
+		}
+	}
+}
+
+func (m *opened) decoder(c cut) (io.Reader, bool) {
+	r := io.NewSectionReader(m, c.from, c.to-c.from)
+	if c.part == m.root && c.from == 0 || len(c.part.Children) > 0 {
+		return r, true
+	}
+	return c.part.Decode(r)
 }
 
 // fields makes the text of HEADER.FIELDS out of a header block.
@@ -190,6 +235,14 @@ func (m *opened) write(e *imapwire.Encoder, c cut, from, n int64) error {
 		e.Bytes(c.made[from : from+n])
 		return nil
 	}
+	if c.part != nil {
+		r, _ := m.decoder(c)
+		if _, err := io.CopyN(io.Discard, r, from); err != nil {
+			return err
+		}
+		_, err := io.CopyN(e, r, n)
+		return err
+	}
 	from += c.from
 	if prefix, rest, ok := m.Parts(); ok {
 		e.Bytes(slice(prefix, from, n))
@@ -228,6 +281,23 @@ func appendSection(b []byte, sec *imapwire.Section, length int64) []byte {
 	}
 	b = strconv.AppendInt(append(b, " {"...), n, 10)
 	return append(b, "}\r\n"...)
+}
+
+// appendCut is appendSection for BINARY and BINARY.SIZE, too.
+func appendCut(b []byte, sec *imapwire.Section, c *cut) []byte {
+	switch {
+	case sec.Size:
+		b = append(append(append(b, ' '), sec.Name...), ' ')
+		return appendUint(b, uint64(c.len()))
+	case sec.Binary && c.missing:
+		return append(append(append(b, ' '), sec.Name...), " NIL"...)
+	}
+	b = appendSection(b, sec, c.len())
+	if c.nul {
+		i := bytes.LastIndexByte(b, '{')
+		b = slices.Insert(b, i, '~')
+	}
+	return b
 }
 
 func appendUint(b []byte, n uint64) []byte { return strconv.AppendUint(b, n, 10) }

@@ -82,7 +82,7 @@ func (s *session) look(box *mailbox.Mailbox, prefix string, readOnly bool) (*sel
 			break
 		}
 	}
-	m.readOnly = readOnly || m.rights&changes == 0
+	m.readOnly = readOnly || m.rights&changes == 0 || s.srv.DB.ReadOnly() != ""
 	return m, box, nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os"
 
 	"essaim.coop/essaim/imap/imapwire"
 	"essaim.coop/essaim/storage"
@@ -83,7 +84,7 @@ func fatal(err error) bool {
 	if err == nil || errors.As(err, &r) {
 		return false
 	}
-	var ne net.Error
+	var ne *net.OpError // not net.Error: an errno of the disk is one, too
 	return errors.Is(err, errBroken) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
-		errors.Is(err, net.ErrClosed) || errors.As(err, &ne)
+		errors.Is(err, net.ErrClosed) || errors.Is(err, os.ErrDeadlineExceeded) || errors.As(err, &ne)
 }

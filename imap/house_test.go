@@ -29,13 +29,17 @@ var now = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
 func newHouse(t testing.TB, change ...func(*Server)) *house {
 	t.Helper()
-	log := slog.New(slog.NewTextHandler(io.Discard, nil))
-	db, err := storage.Open(t.TempDir(), storage.Options{Logger: log})
+	return newHouseOn(t, storage.Options{}, change...)
+}
+
+func newHouseOn(t testing.TB, opt storage.Options, change ...func(*Server)) *house {
+	t.Helper()
+	db, err := storage.Open(t.TempDir(), opt)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { db.Close() })
-	h := &house{db: db}
+	var zoe storage.AccountID
 	must(t, db.Update(func(tx *storage.Tx) error {
 		if err := accounts.AddDomain(tx, "coop.example", ""); err != nil {
 			return err
@@ -44,12 +48,22 @@ func newHouse(t testing.TB, change ...func(*Server)) *house {
 		if err != nil {
 			return err
 		}
-		h.zoe = a.ID
+		zoe = a.ID
 		if _, err := accounts.SetAppPassword(tx, a.ID, "zoe's phone", accounts.ScopeIMAP, "secret", now); err != nil {
 			return err
 		}
 		return mailbox.Ensure(tx, a.ID, now)
 	}))
+	h := serve(t, db, change...)
+	h.zoe = zoe
+	return h
+}
+
+// serve starts a server on a store; when the test ends, both are checked.
+func serve(t testing.TB, db *storage.DB, change ...func(*Server)) *house {
+	t.Helper()
+	log := slog.New(slog.NewTextHandler(io.Discard, nil))
+	h := &house{db: db}
 	cert, err := certs.Throwaway(t.TempDir(), []string{"localhost"}, []net.IP{net.IPv4(127, 0, 0, 1)})
 	must(t, err)
 	h.srv = &Server{DB: db, Auth: accounts.NewService(db, log).For(accounts.ScopeIMAP), TLS: &tls.Config{GetCertificate: cert.Get}, Insecure: true, Logger: log}

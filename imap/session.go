@@ -162,6 +162,9 @@ const viewBatch = 256 << 10
 // sees what it did, whether or not the nudge has arrived by then. fn may run
 // twice and must not write to s.enc.
 func (s *session) update(fn func(*storage.Tx) error) error {
+	if s.srv.DB.ReadOnly() != "" {
+		return storage.ErrReadOnly
+	}
 	err := s.srv.DB.Update(fn)
 	if s.sel != nil {
 		s.sel.dirty.Store(true)

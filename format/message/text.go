@@ -46,15 +46,25 @@ func ParseDate(v string) (time.Time, error) {
 // EncodeHeader turns UTF-8 into encoded words where it is not ASCII.
 func EncodeHeader(s string) string { return mime.QEncoding.Encode("utf-8", s) }
 
+// Decode undoes the transfer encoding of a part's body; known is false, and the
+// bytes come as they are, when it is no encoding of RFC 2045 §6. What is not
+// well encoded ends the text with an error.
+func (p *Part) Decode(r io.Reader) (_ io.Reader, known bool) {
+	switch strings.ToLower(p.Encoding) {
+	case "base64":
+		return base64.NewDecoder(base64.StdEncoding, &base64Filter{r: r}), true
+	case "quoted-printable":
+		return quotedprintable.NewReader(r), true
+	case "", "7bit", "8bit", "binary":
+		return r, true
+	}
+	return r, false
+}
+
 // TextReader decodes the body of a part: its transfer encoding and, for text,
 // its charset, to UTF-8. r reads the raw body.
 func (p *Part) TextReader(r io.Reader) io.Reader {
-	switch strings.ToLower(p.Encoding) {
-	case "base64":
-		r = base64.NewDecoder(base64.StdEncoding, &base64Filter{r: r})
-	case "quoted-printable":
-		r = quotedprintable.NewReader(r)
-	}
+	r, _ = p.Decode(r)
 	if p.Type != "text" {
 		return r
 	}

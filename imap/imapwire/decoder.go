@@ -2,6 +2,7 @@ package imapwire
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"io"
 	"strings"
@@ -324,8 +325,8 @@ func (d *Decoder) readLiteral() (string, error) {
 	if _, err := io.ReadFull(d.br, b); err != nil {
 		return "", ioError(err)
 	}
-	if !utf8.Valid(b) {
-		return "", bad("a literal is not UTF-8")
+	if !utf8.Valid(b) || bytes.IndexByte(b, 0) >= 0 { // RFC 9051 §4.3: CHAR8 is no NUL
+		return "", bad("a literal is not UTF-8, or has NUL in it")
 	}
 	return string(b), nil
 }

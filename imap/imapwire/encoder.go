@@ -27,6 +27,9 @@ func (e *Encoder) Bytes(b []byte) *Encoder {
 	return e
 }
 
+// Write is io.Writer.
+func (e *Encoder) Write(b []byte) (int, error) { return e.w.Write(b) }
+
 // SP writes a space, CRLF the end of a response.
 func (e *Encoder) SP() *Encoder   { return e.Raw(" ") }
 func (e *Encoder) CRLF() *Encoder { return e.Raw("\r\n") }

@@ -54,7 +54,7 @@ func TestFetchSections(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := "[{BODY[1.2.HEADER.FIELDS (From X-Y)] [1 2] HEADER.FIELDS [from x-y] true false 0 0} {BODY[TEXT] [] TEXT [] false true 10 20} {RFC822.HEADER [] HEADER [] true false 0 0}]"
+	want := "[{BODY[1.2.HEADER.FIELDS (From X-Y)] [1 2] HEADER.FIELDS [from x-y] true false false false 0 0} {BODY[TEXT] [] TEXT [] false false false true 10 20} {RFC822.HEADER [] HEADER [] true false false false 0 0}]"
 	if fmt.Sprint(a.Sections) != want || !a.UID || a.ChangedSince != 5 {
 		t.Errorf("%+v", a)
 	}

@@ -12,6 +12,8 @@ type Section struct {
 	Spec    string   // "", HEADER, HEADER.FIELDS, HEADER.FIELDS.NOT, TEXT or MIME
 	Fields  []string // in lower case
 	Peek    bool
+	Binary  bool // decoded: BINARY[...] (RFC 3516)
+	Size    bool // only how long that is: BINARY.SIZE[...]
 	Partial bool
 	Off, N  int64
 }
@@ -121,6 +123,12 @@ func (d *Decoder) fetchItem(a *FetchArgs, alone bool) error {
 		s.Peek = name == "BODY.PEEK"
 		a.Sections = append(a.Sections, s)
 		return err
+	case "BINARY", "BINARY.PEEK", "BINARY.SIZE":
+		s, err := d.binarySection(name)
+		a.Sections = append(a.Sections, s)
+		if err != nil {
+			return err
+		}
 	default:
 		return bad("unknown fetch item %s", name)
 	}
@@ -128,6 +136,19 @@ func (d *Decoder) fetchItem(a *FetchArgs, alone bool) error {
 		return bad("too many sections")
 	}
 	return nil
+}
+
+// binarySection reads a part number and, but for SIZE, a partial range.
+func (d *Decoder) binarySection(item string) (s Section, err error) {
+	if s, err = d.section(); err != nil {
+		return s, err
+	}
+	if s.Spec != "" || s.Partial && item == "BINARY.SIZE" {
+		return s, bad("%s takes a part number", item)
+	}
+	s.Binary, s.Size, s.Peek = true, item == "BINARY.SIZE", item != "BINARY"
+	s.Name = strings.TrimSuffix(item, ".PEEK") + strings.TrimPrefix(s.Name, "BODY")
+	return s, nil
 }
 
 // section reads [...] and <...> behind it.
@@ -363,6 +384,7 @@ type AppendArgs struct {
 	Flags   []string
 	Date    time.Time // zero: none given
 	Size    int64
+	Binary  bool // a literal8, which may hold NUL (RFC 3516 §4.4)
 	wait    bool
 }
 
@@ -400,6 +422,9 @@ func (d *Decoder) Append(utf8Names bool) (a AppendArgs, err error) {
 		if err := d.SP(); err != nil {
 			return a, err
 		}
+	}
+	if a.Binary, err = d.skipByte('~'); err != nil {
+		return a, err
 	}
 	if ok, err := d.skipByte('{'); err != nil || !ok {
 		return a, orBad(err, "the message is missing")
