@@ -7,46 +7,97 @@ import (
 	"essaim.coop/essaim/storage/locks"
 )
 
+// A carrying is one COPY or MOVE.
+type carrying struct {
+	*Exchange
+	c         *conditions
+	to        location
+	overwrite bool
+	move      bool
+	depth     int
+	derr      error // what is wrong with the depth, were the source a collection
+}
+
 // carry answers COPY and MOVE (RFC 4918 §9.8, 9.9): all of it or nothing.
-func carry(x *Exchange) error {
-	move := x.Request.Method == "MOVE"
+func carry(x *Exchange) (err error) {
+	k := &carrying{Exchange: x, move: x.Request.Method == "MOVE"}
 	allowed := []int{infinity, 0}
-	if move {
+	if k.move {
 		allowed = allowed[:1] // RFC 4918 §9.9.2; of a file Depth says nothing
 	}
-	depth, derr := x.depth(infinity, allowed...)
-	to, err := x.destination()
-	if err != nil {
+	k.depth, k.derr = x.depth(infinity, allowed...)
+	if k.to, err = x.destination(); err != nil {
 		return err
 	}
-	overwrite, err := x.overwrite()
-	if err != nil {
+	if k.overwrite, err = x.overwrite(); err != nil {
 		return err
 	}
-	c, err := x.conditions()
+	if k.c, err = x.conditions(); err != nil {
+		return err
+	}
+	prepared, discard, err := k.prepare()
 	if err != nil {
 		return err
 	}
 	created := false
 	err = x.Update(func(s *Scope) error {
-		from, err := s.place(x.at)
-		if err != nil || from.r == nil || x.at.slash && !from.r.Kind().Collection {
-			return missing(err)
-		}
-		if derr != nil && from.r.Kind().Collection {
-			return derr
-		}
-		dest, err := x.destinationIn(s, c, from, to, overwrite)
+		from, dest, err := k.find(s)
 		if err != nil {
 			return err
 		}
 		created = dest.r == nil
-		return x.carry(s, c, from, dest, move, depth == 0)
+		return k.carry(s, from, dest, prepared)
 	})
-	if err == nil {
-		x.made(created)
+	if err != nil {
+		discard()
+		return err
 	}
-	return err
+	x.made(created)
+	return nil
+}
+
+// prepare has a Preparer do what is too much for one transaction.
+func (k *carrying) prepare() (prepared any, discard func(), err error) {
+	var p Preparer
+	var c Carriage
+	err = k.View(func(s *Scope) error {
+		from, dest, err := k.find(s)
+		if err == nil {
+			p, _ = dest.parent.(Preparer)
+			c = k.carriage(from, dest)
+		}
+		return err
+	})
+	discard = func() {}
+	if err == nil && p != nil {
+		prepared, discard, err = p.Prepare(k.Exchange, c, k.move)
+	}
+	return prepared, discard, err
+}
+
+// find finds what to carry and where to, and looks at everything that can
+// forbid it.
+func (k *carrying) find(s *Scope) (from, dest target, err error) {
+	from, err = s.place(k.at)
+	if err != nil || from.r == nil || k.at.slash && !from.r.Kind().Collection {
+		return from, dest, missing(err)
+	}
+	if k.derr != nil && from.r.Kind().Collection {
+		return from, dest, k.derr
+	}
+	if dest, err = k.destinationIn(s, from); err != nil {
+		return from, dest, err
+	}
+	if err = s.require(from.r, k.at.raw, PrivRead); err == nil && k.move {
+		err = s.mayLeave(k.at, from.parent)
+	}
+	if err == nil {
+		err = k.c.check(s, from.r, from.path)
+	}
+	if err == nil && k.move {
+		err = k.c.freeTree(s, from)
+	}
+	return from, dest, err
 }
 
 // destination reads the Destination header (RFC 4918 §10.3).
@@ -70,21 +121,21 @@ func (x *Exchange) overwrite() (bool, error) {
 }
 
 // destinationIn finds where to carry to and looks at what forbids it there.
-func (x *Exchange) destinationIn(s *Scope, c *conditions, from target, to location, overwrite bool) (t target, err error) {
-	fromMount, _ := x.engine.mountOf(from.segments)
-	if m, _ := x.engine.mountOf(to.segments); m != fromMount {
+func (k *carrying) destinationIn(s *Scope, from target) (t target, err error) {
+	fromMount, _ := k.engine.mountOf(from.segments)
+	if m, _ := k.engine.mountOf(k.to.segments); m != fromMount {
 		return t, Status(http.StatusForbidden)
 	}
-	if t, err = s.place(to); err != nil {
+	if t, err = s.place(k.to); err != nil {
 		return t, err
 	}
 	switch {
 	case t.path == from.path,
 		strings.HasPrefix(t.path, from.path+"/"), strings.HasPrefix(from.path, t.path+"/"):
 		return t, Status(http.StatusForbidden) // onto itself, into itself, over what holds it
-	case t.r != nil && !overwrite:
+	case t.r != nil && !k.overwrite:
 		return t, Status(http.StatusPreconditionFailed)
-	case to.slash && !from.r.Kind().Collection:
+	case k.to.slash && !from.r.Kind().Collection && (t.r == nil || !t.r.Kind().Collection):
 		return t, Status(http.StatusConflict)
 	}
 	if _, ok := t.parent.(Carrier); !ok {
@@ -95,50 +146,40 @@ func (x *Exchange) destinationIn(s *Scope, c *conditions, from target, to locati
 		need |= PrivUnbind // the one there is deleted first, RFC 4918 §9.8.4
 		if !t.r.Kind().Collection && !from.r.Kind().Collection {
 			need = 0
-			if err := s.require(t.r, to.raw, PrivWriteContent); err != nil {
+			if err := s.require(t.r, k.to.raw, PrivWriteContent); err != nil {
 				return t, err
 			}
 		}
 	}
-	if err := s.require(t.parent, to.parentHref(), need); err != nil {
+	if err := s.require(t.parent, k.to.parentHref(), need); err != nil {
 		return t, err
 	}
-	return t, c.freeTree(s, t)
+	return t, k.c.freeTree(s, t)
 }
 
-// carry looks at what forbids it at the source, and does it. Locks stay with
-// their URLs: the source's end with it, one on the destination remains (RFC 4918
-// §7.6, 9.9.1).
-func (x *Exchange) carry(s *Scope, c *conditions, from, to target, move, shallow bool) error {
-	if err := s.require(from.r, x.at.raw, PrivRead); err != nil {
-		return err
-	}
-	if move {
-		if err := s.mayLeave(x.at, from.parent); err != nil {
-			return err
-		}
-	}
-	if err := c.check(s, from.r, from.path); err != nil {
-		return err
-	}
-	if move {
-		if err := c.freeTree(s, from); err != nil {
-			return err
-		}
+func (k *carrying) carriage(from, dest target) Carriage {
+	return Carriage{Source: from.r, From: from.parent, FromName: from.name, Name: dest.name, Old: dest.r, Shallow: k.depth == 0 && !k.move}
+}
+
+// carry does it. Locks stay with their URLs: the source's end with it, one on
+// the destination remains (RFC 4918 §7.6, 9.9.1).
+func (k *carrying) carry(s *Scope, from, dest target, prepared any) error {
+	if k.move {
 		locks.RemoveTree(s.Tx, from.path)
 	}
-	if to.r != nil {
+	if dest.r != nil {
 		var below []locks.Lock
-		locks.Below(s.Tx, to.path, s.Now, func(l locks.Lock) bool { below = append(below, l); return true })
+		locks.Below(s.Tx, dest.path, s.Now, func(l locks.Lock) bool { below = append(below, l); return true })
 		for _, l := range below {
 			locks.Remove(s.Tx, l)
 		}
 	}
-	carriage := Carriage{Source: from.r, From: from.parent, FromName: from.name, Name: to.name, Old: to.r, Shallow: shallow}
-	if move {
-		_, err := to.parent.(Carrier).Move(s, carriage)
+	c := k.carriage(from, dest)
+	c.Prepared = prepared
+	if k.move {
+		_, err := dest.parent.(Carrier).Move(s, c)
 		return err
 	}
-	_, err := to.parent.(Carrier).Copy(s, carriage)
+	_, err := dest.parent.(Carrier).Copy(s, c)
 	return err
 }

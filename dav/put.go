@@ -103,7 +103,7 @@ func (x *Exchange) mayPut(c *conditions) (w Writer, name string, limit int64, er
 		if length > limit {
 			return tooLarge(w.Kind(), limit)
 		}
-		return s.room(w.Owner(), t.r, length)
+		return s.room(w, t.r, length)
 	})
 	return w, name, limit, err
 }
@@ -120,15 +120,19 @@ func tooLarge(k *Kind, limit int64) error {
 	return &StatusError{Status: http.StatusRequestEntityTooLarge, Err: fmt.Errorf("more than %d bytes", limit)}
 }
 
-// room refuses what the owner's quota has no room for. Versions and trash may
-// give some back, so this is only the plain case: more than the whole rest.
-func (s *Scope) room(owner storage.AccountID, old Resource, length int64) error {
+// room refuses what the owner's quota has no room for, with what a Roomy
+// collection would free.
+func (s *Scope) room(w Writer, old Resource, length int64) error {
+	owner := w.Owner()
 	if owner == 0 || length <= 0 {
 		return nil
 	}
 	used, limit := s.Tx.Quota(s.Tx.Household(owner))
 	if old != nil {
 		used -= max(old.Stat().Size, 0)
+	}
+	if r, ok := w.(Roomy); ok && limit > 0 && used+length > limit {
+		used -= r.Freeable(s)
 	}
 	if limit > 0 && used+length > limit {
 		return fmt.Errorf("%d of %d bytes used, %d announced: %w", used, limit, length, storage.ErrQuota)

@@ -109,6 +109,13 @@ type Writer interface {
 	Write(s *Scope, name string, old Resource, up *Upload) (Resource, error)
 }
 
+// A Roomy collection frees some of what its owner has used, such as trash, when
+// a write needs the room.
+type Roomy interface {
+	// Freeable is about how many bytes.
+	Freeable(s *Scope) int64
+}
+
 // An Upload is the body of a PUT, or the empty one of a LOCK that makes a
 // resource.
 type Upload struct {
@@ -170,6 +177,18 @@ type Carriage struct {
 	Name     string   // the member that is made of the collection carried into
 	Old      Resource // which it takes the place of, or nil
 	Shallow  bool     // COPY with Depth 0: without the members
+	Prepared any      // by a Preparer
+}
+
+// A Preparer is a Carrier into which can be carried what is too much for one
+// transaction: it does the work in several, out of sight, and Copy or Move gives
+// it its place.
+type Preparer interface {
+	Carrier
+	// Prepare is called outside any transaction, once everything that can forbid
+	// the method has been looked at, which will be done again. discard is called
+	// when nothing came of it.
+	Prepare(x *Exchange, c Carriage, move bool) (prepared any, discard func(), err error)
 }
 
 // A Syncer is a collection that answers sync-collection (RFC 6578).

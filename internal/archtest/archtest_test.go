@@ -41,6 +41,7 @@ var rules = []rule{
 	{"dav/davtest", []string{"storage", "storage/blob", "storage/accounts", "storage/locks", "dav", "dav/davxml"}, "what trees are tested with stands on the engine"},
 	{"dav/home", []string{"storage", "storage/accounts", "dav", "dav/davxml"}, "what calendars and address books have in common knows neither"},
 	{"dav/carddav", []string{"storage", "storage/accounts", "storage/contacts", "dav", "dav/davxml", "dav/home"}, "a door does not look into another door"},
+	{"dav/webfs", []string{"storage", "storage/accounts", "storage/files", "dav", "dav/davxml"}, "a door does not look into another door"},
 	{"dav/davxml", nil, "a codec is pure: bytes in, values out"},
 	{"mailflow", []string{"storage", "storage/blob", "storage/accounts", "storage/mailbox", "smtp", "smtp/smtpclient", "mailflow"}, "the corridor between the mail doors and the stores"},
 	{"people", []string{"storage", "storage/accounts", "storage/audit", "storage/calendar", "storage/contacts", "storage/files", "storage/locks", "storage/mailbox", "storage/register", "storage/signin"}, "what happens to a person happens in every store; doors and commands call it"},

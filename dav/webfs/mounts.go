@@ -1,0 +1,70 @@
+package webfs
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"essaim.coop/essaim/dav"
+	"essaim.coop/essaim/storage"
+	"essaim.coop/essaim/storage/accounts"
+	"essaim.coop/essaim/storage/files"
+)
+
+// Mounting answers as next does, after it has seen to it that what others share
+// with the user, as of now, is mounted in his tree: a share that is given or
+// taken away, a group that is joined or left, need not know of anybody's tree.
+func Mounting(next http.Handler, db *storage.DB, dir *accounts.Directory, user func(*http.Request) storage.AccountID) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, Prefix) {
+			if a := user(r); a != 0 {
+				// What went wrong shows in what the engine answers.
+				_ = mountAll(db, dir.Identities(a), time.Now())
+			}
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// errMissing is why a View is followed by an Update.
+var errMissing = errors.New("mounts are missing")
+
+func mountAll(db *storage.DB, identities []storage.AccountID, now time.Time) error {
+	err := db.View(func(tx *storage.Tx) error {
+		t, err := files.Open(tx, identities[0])
+		if err != nil || !files.Mounted(tx, t, shares(tx, identities)) {
+			return errMissing
+		}
+		return nil
+	})
+	if !errors.Is(err, errMissing) {
+		return err
+	}
+	return db.Update(func(tx *storage.Tx) error {
+		t, err := files.Ensure(tx, identities[0], now)
+		if err != nil {
+			return err
+		}
+		return files.MountAll(tx, t, shares(tx, identities), files.Attr{By: identities[0], Now: now})
+	})
+}
+
+func shares(tx *storage.Tx, identities []storage.AccountID) []files.Share {
+	return files.Shares(tx, identities, func(a storage.AccountID) string { return treeName(tx, a) })
+}
+
+// treeName is what a whole tree is called among others' folders.
+func treeName(tx *storage.Tx, id storage.AccountID) string {
+	a, err := accounts.Get(tx, id)
+	if err != nil {
+		return ""
+	}
+	name := strings.TrimSpace(strings.NewReplacer("/", "-", "\x00", "").Replace(a.Name))
+	if files.CheckName(name) != nil {
+		name = a.Address
+	}
+	return name
+}
+
+var _ dav.Tree = filesTree{}

@@ -1,0 +1,400 @@
+package webfs
+
+import (
+	"crypto/sha1"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"essaim.coop/essaim/storage"
+	"essaim.coop/essaim/storage/accounts"
+	"essaim.coop/essaim/storage/files"
+)
+
+func TestFilesComeBack(t *testing.T) {
+	h := newHouse(t, 0)
+	r := h.want(201, "ann", "PUT", "a%20file.txt", "hello", "X-OC-Mtime", "1700000000", "Content-Type", "text/html")
+	if r.Header.Get("ETag") == "" || r.Header.Get("X-OC-Mtime") != "accepted" || r.Header.Get("OC-FileId") == "" {
+		t.Errorf("answer %v", r.Header)
+	}
+	r = h.want(200, "ann", "GET", "a%20file.txt", "")
+	if r.body != "hello" || r.Header.Get("Content-Type") != "text/plain" || r.Header.Get("Last-Modified") != "Tue, 14 Nov 2023 22:13:20 GMT" {
+		t.Errorf("%q, %v", r.body, r.Header)
+	}
+	if r := h.want(206, "ann", "GET", "a%20file.txt", "", "Range", "bytes=1-3"); r.body != "ell" {
+		t.Errorf("range: %q", r.body)
+	}
+	if r := h.want(200, "ann", "HEAD", "a%20file.txt", ""); r.ContentLength != 5 {
+		t.Errorf("HEAD: %d bytes", r.ContentLength)
+	}
+	h.want(304, "ann", "GET", "a%20file.txt", "", "If-None-Match", r.Header.Get("ETag"))
+	h.want(204, "ann", "PUT", "a%20file.txt", "again", "If-Match", r.Header.Get("ETag"))
+	h.want(412, "ann", "PUT", "a%20file.txt", "lost", "If-Match", r.Header.Get("ETag"))
+	h.want(409, "ann", "PUT", "no/such/folder.txt", "x")
+	h.want(405, "ann", "GET", "", "")
+	h.want(404, "bob", "GET", "/dav/files/ann@coop.example/a%20file.txt", "")
+	h.want(404, "ann", "GET", "/dav/files/nobody@coop.example/", "")
+}
+
+// What looks like a page to a browser is never shown as one.
+func TestMediaTypes(t *testing.T) {
+	h := newHouse(t, 0)
+	for _, f := range []struct{ name, given, want string }{
+		{"page.html", "text/plain", "text/html"}, {"x.svg", "", "image/svg+xml"}, {"no-ending", "", unknownType},
+		{"data.unknown", "application/x-thing; a=b", "application/x-thing; a=b"}, {"bad", "a/b\x7f", unknownType},
+	} {
+		args := []string{}
+		if f.given != "" && !strings.Contains(f.given, "\x7f") {
+			args = []string{"Content-Type", f.given}
+		}
+		h.want(201, "ann", "PUT", f.name, "<html><script>alert(1)</script>", args...)
+		r := h.want(200, "ann", "GET", f.name, "")
+		if r.Header.Get("Content-Type") != f.want || r.Header.Get("X-Content-Type-Options") != "nosniff" ||
+			r.Header.Get("Content-Disposition") != "attachment" || !strings.Contains(r.Header.Get("Content-Security-Policy"), "sandbox") {
+			t.Errorf("%s: %v", f.name, r.Header)
+		}
+	}
+}
+
+func TestChecksums(t *testing.T) {
+	h := newHouse(t, 0)
+	sum := fmt.Sprintf("SHA1:%x", sha1.Sum([]byte("body")))
+	h.want(201, "ann", "PUT", "f", "body", "OC-Checksum", sum)
+	if got := h.prop("ann", "f", "http://owncloud.org/ns", "checksums"); !strings.Contains(got, sum) || !strings.Contains(got, "SHA256:") {
+		t.Errorf("checksums %q", got)
+	}
+	h.want(400, "ann", "PUT", "f", "other body", "OC-Checksum", sum)
+	h.want(400, "ann", "PUT", "g", "b", "OC-Checksum", "SHA1:zz")
+	h.read("ann", "f", "body")
+	h.want(404, "ann", "GET", "g", "")
+}
+
+// A folder's tag changes with anything below it; a file's ID stays when it
+// moves.
+func TestTagsAndIDs(t *testing.T) {
+	h := newHouse(t, 0)
+	h.want(201, "ann", "MKCOL", "a", "")
+	h.want(201, "ann", "MKCOL", "a/b", "")
+	h.want(201, "ann", "MKCOL", "other", "")
+	tag := func(p string) string { return h.prop("ann", p, "DAV:", "getetag") }
+	root, other := tag(""), tag("other/")
+	h.want(201, "ann", "PUT", "a/b/f", "x")
+	if tag("") == root || tag("other/") != other {
+		t.Error("the tags do not say what changed")
+	}
+	id := h.prop("ann", "a/b/f", "http://owncloud.org/ns", "fileid")
+	h.want(201, "ann", "MOVE", "a/b", "", "Destination", "other/c")
+	if got := h.prop("ann", "other/c/f", "http://owncloud.org/ns", "fileid"); got != id || id == "-" {
+		t.Errorf("ID %s, was %s", got, id)
+	}
+	if got := h.prop("ann", "other/", "http://owncloud.org/ns", "size"); got != "1" {
+		t.Errorf("size %s", got)
+	}
+	if got := h.prop("ann", "other/c/f", "http://owncloud.org/ns", "permissions"); got != "RGDNVW" {
+		t.Errorf("permissions %s", got)
+	}
+}
+
+func TestDates(t *testing.T) {
+	h := newHouse(t, 0)
+	h.want(201, "ann", "PUT", "f", "x", "X-OC-Mtime", "0")
+	if got := h.prop("ann", "f", "DAV:", "getlastmodified"); got != h.now.UTC().Format(time.RFC1123[:26]+"GMT") {
+		t.Errorf("a date of 1970 was taken: %s", got)
+	}
+	patch := func(space, name, value string) {
+		t.Helper()
+		body := fmt.Sprintf(`<D:propertyupdate xmlns:D="DAV:"><D:set><D:prop><X:%s xmlns:X="%s">%s</X:%s></D:prop></D:set></D:propertyupdate>`, name, space, value, name)
+		if r := h.want(207, "ann", "PROPPATCH", "f", body); !strings.Contains(r.body, "200 OK") {
+			t.Errorf("%s: %s", name, r.body)
+		}
+	}
+	const ms = "urn:schemas-microsoft-com:"
+	patch(ms, "Win32LastModifiedTime", "Wed, 10 Jan 2024 08:30:00 GMT")
+	patch(ms, "Win32CreationTime", "Tue, 09 Jan 2024 08:30:00 GMT")
+	patch(ms, "Win32FileAttributes", "00000020")
+	if got := h.prop("ann", "f", "DAV:", "getlastmodified"); got != "Wed, 10 Jan 2024 08:30:00 GMT" {
+		t.Errorf("modified %s", got)
+	}
+	if got := h.prop("ann", "f", "DAV:", "creationdate"); got != "2024-01-09T08:30:00Z" {
+		t.Errorf("created %s", got)
+	}
+	if got := h.prop("ann", "f", ms, "Win32FileAttributes"); got != "00000020" {
+		t.Errorf("attributes %s", got)
+	}
+	patch("DAV:", "lastmodified", "1700000000")
+	patch("DAV:", "getlastmodified", "Tue, 14 Nov 2023 22:13:21 GMT")
+	if got := h.prop("ann", "f", "DAV:", "lastmodified"); got != "1700000001" {
+		t.Errorf("modified %s", got)
+	}
+}
+
+func TestTrashAndVersions(t *testing.T) {
+	h := newHouse(t, 0)
+	h.want(201, "ann", "MKCOL", "d", "")
+	h.want(201, "ann", "PUT", "d/f.txt", "one")
+	h.now = h.now.Add(time.Hour)
+	h.want(204, "ann", "PUT", "d/f.txt", "two")
+	id := h.prop("ann", "d/f.txt", "http://owncloud.org/ns", "fileid")
+	versions := "/dav/versions/ann@coop.example/versions/" + id + "/"
+	list := h.names("ann", versions)
+	if len(list) != 1 {
+		t.Fatalf("versions %q", list)
+	}
+	h.read("ann", versions+list[0], "one")
+	h.want(404, "bob", "GET", "/dav/versions/bob@coop.example/versions/"+id+"/"+list[0], "")
+	h.want(201, "ann", "COPY", versions+list[0], "", "Destination", "/dav/versions/ann@coop.example/restore/x")
+	h.read("ann", "d/f.txt", "one")
+	h.want(204, "ann", "DELETE", versions+list[0], "")
+
+	h.want(204, "ann", "DELETE", "d", "")
+	h.want(404, "ann", "GET", "d/f.txt", "")
+	trash := "/dav/trash/ann@coop.example/trash/"
+	list = h.names("ann", trash)
+	if len(list) != 1 || !strings.HasSuffix(list[0], "-d/") {
+		t.Fatalf("trash %q", list)
+	}
+	if got := h.prop("ann", trash+list[0], "http://nextcloud.org/ns", "trashbin-original-location"); got != "d" {
+		t.Errorf("original location %q", got)
+	}
+	h.read("ann", trash+list[0]+"f.txt", "one")
+	h.want(404, "bob", "GET", trash+list[0]+"f.txt", "")
+	h.want(201, "ann", "MOVE", trash+list[0], "", "Destination", "/dav/trash/ann@coop.example/restore/d")
+	h.read("ann", "d/f.txt", "one")
+	h.want(204, "ann", "DELETE", "d", "")
+	h.want(204, "ann", "DELETE", trash+h.names("ann", trash)[0], "")
+	if list = h.names("ann", trash); len(list) != 0 {
+		t.Errorf("trash %q", list)
+	}
+	if used := h.prop("ann", "", "DAV:", "quota-used-bytes"); used != "0" {
+		t.Errorf("%s bytes used", used)
+	}
+}
+
+func (h *house) share(who, path, with string, r storage.Rights) {
+	h.t.Helper()
+	id := h.prop(who, path, "http://owncloud.org/ns", "fileid")
+	o, err := parseFileID(id)
+	if err == nil {
+		err = h.db.Update(func(tx *storage.Tx) error { return tx.SetACL(o, h.ids[with], r) })
+	}
+	if err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+func TestSharing(t *testing.T) {
+	h := newHouse(t, 0)
+	h.want(201, "ann", "MKCOL", "Photos", "")
+	h.want(201, "ann", "PUT", "Photos/x", "x")
+	h.share("ann", "Photos/", "bob", storage.RightLookup|storage.RightRead)
+	if got := h.names("bob", ""); !slices.Equal(got, []string{"Photos/"}) {
+		t.Fatalf("bob sees %q", got)
+	}
+	h.read("bob", "Photos/x", "x")
+	h.want(403, "bob", "PUT", "Photos/x", "y")
+	h.want(403, "bob", "PUT", "Photos/new", "y")
+	h.want(403, "bob", "DELETE", "Photos/x", "")
+	root := h.prop("bob", "", "DAV:", "getetag")
+	h.want(204, "ann", "PUT", "Photos/x", "x2")
+	if h.prop("bob", "", "DAV:", "getetag") == root {
+		t.Error("what changed in a shared folder does not show at the root")
+	}
+	h.share("ann", "Photos/", "bob", storage.GroupRights)
+	h.want(201, "bob", "MKCOL", "mine", "")
+	h.want(201, "bob", "MOVE", "Photos", "", "Destination", "mine/Pictures")
+	h.want(201, "bob", "PUT", "mine/Pictures/y", "from bob")
+	h.read("ann", "Photos/y", "from bob")
+	if used := h.prop("bob", "", "DAV:", "quota-used-bytes"); used != "0" {
+		t.Errorf("bob pays %s for what is ann's", used)
+	}
+	// A lock of one is a lock for the other.
+	lock := `<D:lockinfo xmlns:D="DAV:"><D:lockscope><D:exclusive/></D:lockscope><D:locktype><D:write/></D:locktype></D:lockinfo>`
+	r := h.want(200, "bob", "LOCK", "mine/Pictures/y", lock)
+	h.want(423, "ann", "PUT", "Photos/y", "z")
+	h.want(204, "bob", "UNLOCK", "mine/Pictures/y", "", "Lock-Token", r.Header.Get("Lock-Token"))
+	// Out of the shared folder it is bob's, and ann finds it in her trash.
+	h.want(201, "bob", "MOVE", "mine/Pictures/y", "", "Destination", "y")
+	h.read("bob", "y", "from bob")
+	if got := h.names("ann", "/dav/trash/ann@coop.example/trash/"); len(got) != 1 {
+		t.Errorf("ann's trash %q", got)
+	}
+	h.want(204, "bob", "DELETE", "mine/Pictures", "") // he leaves it
+	h.read("ann", "Photos/x", "x2")
+	if got := h.names("bob", "mine/"); len(got) != 0 {
+		t.Errorf("bob still sees %q", got)
+	}
+}
+
+func TestGroupFolder(t *testing.T) {
+	h := newHouse(t, 0)
+	member := func(change func(*storage.Tx, storage.AccountID, string) error) {
+		t.Helper()
+		if err := h.db.Update(func(tx *storage.Tx) error { return change(tx, h.ids["garden"], "bob@coop.example") }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	member(accounts.AddMember)
+	h.want(201, "bob", "PUT", "The%20garden/plan", "beans")
+	h.want(403, "bob", "DELETE", "The%20garden", "")
+	h.read("bob", "/dav/files/garden@coop.example/plan", "beans")
+	h.want(404, "ann", "GET", "/dav/files/garden@coop.example/plan", "")
+	member(accounts.RemoveMember)
+	h.want(404, "bob", "GET", "The%20garden/plan", "")
+	if got := h.names("bob", ""); len(got) != 0 {
+		t.Errorf("bob sees %q", got)
+	}
+}
+
+func TestSync(t *testing.T) {
+	h := newHouse(t, 0)
+	report := func(token, level string) (hrefs []string, next string) {
+		t.Helper()
+		body := fmt.Sprintf(`<D:sync-collection xmlns:D="DAV:"><D:sync-token>%s</D:sync-token><D:sync-level>%s</D:sync-level><D:prop><D:getetag/></D:prop></D:sync-collection>`, token, level)
+		r := h.want(207, "ann", "REPORT", "", body)
+		for _, part := range strings.Split(r.body, "<D:response>")[1:] {
+			_, href, _ := strings.Cut(part, "<D:href>")
+			href, _, _ = strings.Cut(href, "</D:href>")
+			href = strings.TrimPrefix(href, HomePath("ann@coop.example"))
+			if strings.Contains(part, "<D:status>HTTP/1.1 404") && !strings.Contains(part, "propstat") {
+				href = "-" + href
+			}
+			hrefs = append(hrefs, href)
+		}
+		_, next, _ = strings.Cut(r.body, "<D:sync-token>")
+		next, _, _ = strings.Cut(next, "</D:sync-token>")
+		return hrefs, next
+	}
+	h.want(201, "ann", "MKCOL", "a", "")
+	h.want(201, "ann", "PUT", "a/f", "x")
+	all, token := report("", "infinite")
+	if !slices.Equal(all, []string{"a/", "a/f"}) {
+		t.Errorf("at first %q", all)
+	}
+	h.want(201, "ann", "MOVE", "a", "", "Destination", "b")
+	h.want(201, "ann", "PUT", "g", "x")
+	if got, _ := report(token, "infinite"); !slices.Equal(got, []string{"b/", "-a/", "b/f", "g"}) && !slices.Equal(got, []string{"b/", "-a", "b/f", "g"}) {
+		t.Errorf("then %q", got)
+	}
+	if got, next := report(token, "1"); len(got) != 3 {
+		t.Errorf("the members %q", got)
+	} else if again, same := report(next, "1"); len(again) != 0 || same != next {
+		t.Errorf("nothing new: %q", again)
+	}
+	h.want(403, "ann", "REPORT", "", `<D:sync-collection xmlns:D="DAV:"><D:sync-token>data:,0-1-1</D:sync-token><D:sync-level>1</D:sync-level><D:prop/></D:sync-collection>`)
+}
+
+func TestQuotaIsToldAndMakesRoom(t *testing.T) {
+	h := newHouse(t, 1000)
+	h.want(201, "ann", "PUT", "a", strings.Repeat("a", 600))
+	h.want(204, "ann", "DELETE", "a", "")
+	h.want(201, "ann", "PUT", "b", strings.Repeat("b", 600)) // in the place of the trash
+	if got := h.prop("ann", "", "DAV:", "quota-available-bytes"); got != "400" {
+		t.Errorf("available %s", got)
+	}
+	h.want(507, "ann", "PUT", "c", strings.Repeat("c", 600))
+	h.want(507, "ann", "COPY", "b", "", "Destination", "c")
+}
+
+func TestSearch(t *testing.T) {
+	h := newHouse(t, 0)
+	h.want(201, "ann", "MKCOL", "d", "")
+	h.want(201, "ann", "PUT", "d/Report%202026.pdf", "12345")
+	h.want(201, "ann", "PUT", "report.txt", "1")
+	h.want(201, "bob", "MKCOL", "Shared", "")
+	h.want(201, "bob", "PUT", "Shared/reports.ods", "123")
+	h.share("bob", "Shared/", "ann", storage.RightRead)
+	ask := func(where, order string) (hrefs []string) {
+		t.Helper()
+		body := `<D:searchrequest xmlns:D="DAV:"><D:basicsearch><D:select><D:prop><D:displayname/></D:prop></D:select>` +
+			`<D:from><D:scope><D:href>` + HomePath("ann@coop.example") + `</D:href><D:depth>infinity</D:depth></D:scope></D:from>` +
+			`<D:where>` + where + `</D:where>` + order + `</D:basicsearch></D:searchrequest>`
+		r := h.want(207, "ann", "SEARCH", "", body)
+		for _, part := range strings.Split(r.body, "<D:href>")[1:] {
+			href, _, _ := strings.Cut(part, "</D:href>")
+			hrefs = append(hrefs, strings.TrimPrefix(href, HomePath("ann@coop.example")))
+		}
+		return hrefs
+	}
+	const named = `<D:like caseless="yes"><D:prop><D:displayname/></D:prop><D:literal>%report%</D:literal></D:like>`
+	bySize := `<D:orderby><D:order><D:prop><D:getcontentlength/></D:prop><D:descending/></D:order></D:orderby>`
+	if got := ask(named, bySize); !slices.Equal(got, []string{"d/Report%202026.pdf", "Shared/reports.ods", "report.txt"}) {
+		t.Errorf("found %q", got)
+	}
+	small := `<D:and>` + named + `<D:lt><D:prop><D:getcontentlength/></D:prop><D:literal>4</D:literal></D:lt></D:and>`
+	if got := ask(small, ""); !slices.Equal(got, []string{"report.txt", "Shared/reports.ods"}) {
+		t.Errorf("found %q", got)
+	}
+	if got := ask(`<D:not><D:lt><D:prop><D:getcontentlength/></D:prop><D:literal>2</D:literal></D:lt></D:not>`, ""); len(got) != 2 {
+		t.Errorf("what has no length is neither smaller nor not: %q", got)
+	}
+	if got := ask(`<D:is-collection/>`, ""); len(got) != 2 {
+		t.Errorf("folders %q", got)
+	}
+}
+
+func TestLike(t *testing.T) {
+	for _, c := range []struct {
+		text, pattern string
+		want          bool
+	}{
+		{"abc", "abc", true}, {"abc", "a%", true}, {"abc", "%c", true}, {"abc", "%b%", true}, {"abc", "a_c", true},
+		{"abc", "ab", false}, {"abc", "b%", false}, {"a%c", `a\%c`, true}, {"abc", `a\%c`, false}, {"", "%", true}, {"", "_", false},
+		{"aXbXc", "%X%X%", true}, {"é", "_", true}, {`a\`, `a\\`, true}, {strings.Repeat("a", 200), strings.Repeat("%a", 50) + "b", false},
+	} {
+		if like(c.text, c.pattern, false) != c.want {
+			t.Errorf("%q like %q is not %v", c.text, c.pattern, c.want)
+		}
+	}
+	if !like("STRASSE", "straße", true) || like("A", "a", false) {
+		t.Error("case")
+	}
+}
+
+// A large folder is copied in bounded commits and appears at once.
+func TestLargeCopy(t *testing.T) {
+	h := newHouse(t, 0)
+	h.want(201, "ann", "MKCOL", "big", "")
+	h.want(201, "ann", "PUT", "big/0", "body")
+	err := h.db.Update(func(tx *storage.Tx) error {
+		tree, err := files.Open(tx, h.ids["ann"])
+		if err != nil {
+			return err
+		}
+		p, err := files.Resolve(tx, tree, []string{"big"})
+		if err != nil {
+			return err
+		}
+		src, err := files.Child(tx, tree, p.Node.ID, "0")
+		for i := 1; i < 3*files.Batch && err == nil; i++ {
+			_, err = files.CopyFile(tx, tree, src.ID, tree, p.Node.ID, fmt.Sprint(i), files.Attr{By: h.ids["ann"], Now: h.now})
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := h.db.Stats().Commits
+	h.want(201, "ann", "COPY", "big", "", "Destination", "copy")
+	if n := h.db.Stats().Commits - before; n < 4 {
+		t.Errorf("%d commits", n)
+	}
+	if n := len(h.names("ann", "copy/")); n != 3*files.Batch {
+		t.Errorf("%d copied", n)
+	}
+	h.want(204, "ann", "COPY", "big", "", "Destination", "copy")
+	h.want(412, "ann", "COPY", "big", "", "Destination", "copy", "Overwrite", "F")
+	h.want(201, "ann", "COPY", "big", "", "Destination", "shallow", "Depth", "0")
+	if n := len(h.names("ann", "shallow/")); n != 0 {
+		t.Errorf("%d copied", n)
+	}
+	// Into another's tree a MOVE is a copy, and the source is in the trash.
+	h.want(201, "bob", "MKCOL", "Ours", "")
+	h.share("bob", "Ours/", "ann", storage.GroupRights)
+	h.want(201, "ann", "MOVE", "copy", "", "Destination", "Ours/moved")
+	if n := len(h.names("bob", "Ours/moved/")); n != 3*files.Batch {
+		t.Errorf("%d moved", n)
+	}
+	h.want(404, "ann", "GET", "copy/0", "")
+}
