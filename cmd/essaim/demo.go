@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"essaim.coop/essaim/dav/carddav"
 	"essaim.coop/essaim/format/message"
 	"essaim.coop/essaim/internal/certs"
 	"essaim.coop/essaim/storage"
@@ -216,6 +217,8 @@ func (d *demoCmd) writeEnv(dir string) error {
 	set("IMAP_PORT", d.BasePort+143)
 	set("IMAPS_PORT", d.BasePort+993)
 	set("HTTP_BASE", d.httpBase())
+	set("CARDDAV_PATH", davRoot)
+	set("CARDDAV_HOME", carddav.Prefix+"{user}/") // {user} is an address
 	for i := 1; i <= min(2, d.Members); i++ {
 		set(fmt.Sprintf("USER%d", i), fmt.Sprintf("user%d@%s", i, d.Domain))
 		set(fmt.Sprintf("PASS%d", i), d.Password)

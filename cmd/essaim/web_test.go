@@ -121,10 +121,18 @@ func TestDAVTakesAppPasswordsOnly(t *testing.T) {
 	if res, body := propfind(t, url, "for-files"); res.StatusCode != http.StatusMultiStatus || !strings.Contains(body, "/dav/principals/users/zoe@coop.example/") {
 		t.Errorf("for files: %d %s", res.StatusCode, body)
 	}
+	if res, _ := propfind(t, url+"addressbooks/zoe@coop.example/", "for-files"); res.StatusCode != http.StatusForbidden {
+		t.Errorf("the address books with the password for files: %d", res.StatusCode)
+	}
 	for _, plain := range []string{"", "for-mail", "wrong"} {
 		if res, _ := propfind(t, url, plain); res.StatusCode != http.StatusUnauthorized || res.Header.Get("WWW-Authenticate") == "" {
 			t.Errorf("%q: %d", plain, res.StatusCode)
 		}
+	}
+	if res, err := http.Get(strings.TrimSuffix(url, "/dav/") + "/.well-known/carddav"); err != nil || res.Request.URL.Path != "/dav/" {
+		t.Errorf("well-known: %v, %v", res, err)
+	} else {
+		res.Body.Close()
 	}
 	if err := a.db.Update(func(tx *storage.Tx) error { return accounts.Revoke(tx, zoe, files) }); err != nil {
 		t.Fatal(err)
@@ -157,11 +165,11 @@ func propfind(t *testing.T, url, password string) (*http.Response, string) {
 }
 
 func TestScopeOfAPath(t *testing.T) {
-	trees := []davTree{{"/dav/files/", nil, accounts.ScopeFiles}}
 	for path, want := range map[string]accounts.Scope{
-		"/dav/files/x": accounts.ScopeFiles, "/dav/files": accounts.ScopeFiles, "/dav/filesx": accounts.ScopeDAV, "/dav/principals/": accounts.ScopeDAV,
+		"/dav/addressbooks/x": accounts.ScopeContacts, "/dav/addressbooks": accounts.ScopeContacts,
+		"/dav/addressbooksx": accounts.ScopeDAV, "/dav/principals/": accounts.ScopeDAV, "/dav/": accounts.ScopeDAV,
 	} {
-		if got := scopeAt(trees, path); got != want {
+		if got := davScope(path); got != want {
 			t.Errorf("%s: %s", path, got)
 		}
 	}
