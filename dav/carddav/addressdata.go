@@ -67,8 +67,9 @@ func (a *addressData) write(db *storage.DB, r dav.Resource, w *davxml.Writer) er
 		return err
 	}
 	if a.version == src.version() && len(a.props) == 0 {
+		raw, err = vcard.UTF8(raw)
 		w.TextBytes(raw)
-		return nil
+		return err
 	}
 	c, err := vcard.Parse(raw)
 	if err == nil {
@@ -77,7 +78,7 @@ func (a *addressData) write(db *storage.DB, r dav.Resource, w *davxml.Writer) er
 	if err != nil {
 		return fmt.Errorf("stored card: %w", err)
 	}
-	if len(a.props) > 0 {
+	if len(a.props) > 0 { // which is a new card, as a converted one is: UTF-8
 		c = c.Select(a.props)
 	}
 	w.TextBytes(c.Bytes())

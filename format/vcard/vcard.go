@@ -18,9 +18,11 @@
 package vcard
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"strings"
+	"unicode/utf8"
 )
 
 // Limits of one card. They hold before anything is taken apart.
@@ -87,6 +89,25 @@ func (c *Card) Bytes() []byte {
 	if c.raw != nil {
 		return c.raw
 	}
+	return c.text()
+}
+
+// UTF8 returns the bytes of a card for what carries text, not bytes: the same
+// but for a byte order mark, and where a program folded inside of a character;
+// such lines are folded anew.
+func UTF8(b []byte) ([]byte, error) {
+	b = bytes.TrimPrefix(b, bom)
+	if utf8.Valid(b) {
+		return b, nil
+	}
+	c, err := Parse(b)
+	if err != nil {
+		return nil, err
+	}
+	return c.text(), nil
+}
+
+func (c *Card) text() []byte {
 	n := 64
 	for i := range c.Properties {
 		n += len(c.Properties[i].raw) + len(c.Properties[i].Value) + 32

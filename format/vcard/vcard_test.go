@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	. "essaim.coop/essaim/format/vcard"
 	"essaim.coop/essaim/format/vcard/vcardtest"
@@ -35,6 +36,11 @@ func TestBytesComeBack(t *testing.T) {
 		}
 		if c.UID() != s.UID && !strings.Contains(strings.ToLower(c.UID()), strings.ToLower(s.UID[:16])) && !strings.Contains(c.UID(), s.UID[24:]) {
 			t.Errorf("%s: UID %q of %q", s.Shape, c.UID(), s.UID)
+		}
+		text, err := UTF8(s.Bytes)
+		again := parse(t, string(text))
+		if err != nil || !utf8.Valid(text) || !slices.Equal(canonical(again), canonical(c)) {
+			t.Errorf("%s: as UTF-8 it is another card", s.Shape)
 		}
 		same, err := c.Convert(c.Version)
 		if err != nil || !bytes.Equal(same.Bytes(), s.Bytes) {

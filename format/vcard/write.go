@@ -46,7 +46,7 @@ func clean(s string) string {
 
 // append writes the property: as it was, or folded anew.
 func (p *Property) append(b []byte) []byte {
-	if bytes.HasSuffix(p.raw, []byte("\r\n")) {
+	if bytes.HasSuffix(p.raw, []byte("\r\n")) && utf8.Valid(p.raw) {
 		return append(b, p.raw...)
 	}
 	return fold(b, p.line())
