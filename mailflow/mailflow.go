@@ -12,7 +12,8 @@
 // filters have their place there, between staging and the transaction.
 //
 // RFCs: 5321 §4.4 (trace), §6.3 (loops); 5322 §3.6 (one From); 6409 §6 and §8
-// (what a submission server may add); 3461 (DSN parameters are kept).
+// (what a submission server may add); 3461 (DSN parameters go on; receipts for what
+// is delivered here).
 package mailflow
 
 import (

@@ -201,6 +201,7 @@ func TestQueuedAsItIs(t *testing.T) {
 	}{
 		{"x@ascii.test", from + "\r\nplain\r\n", false, false},
 		{"x@eight.test", from + "\r\ncaf\xc3\xa9\r\n", false, true},
+		{"x@\u00e9t\u00e9.test", from + "\r\nplain\r\n", false, false},
 		{"\u00e9@local.test", from + "\r\nplain\r\n", true, false},
 		{"x@header.test", from + "Subject: caf\xc3\xa9\r\n\r\nplain\r\n", true, true},
 	} {
@@ -278,5 +279,39 @@ func TestSyncsAreShared(t *testing.T) {
 	t.Logf("%.3f syncs a message", share)
 	if share > 0.5 {
 		t.Errorf("%.3f syncs a message", share)
+	}
+}
+
+// Who asks to hear that a message was delivered does, once it was.
+func TestReceipt(t *testing.T) {
+	h := newHouse(t, 2)
+	e := h.member(1, "m2@coop.test", "x@other.test")
+	for i := range e.To {
+		e.To[i].Notify = []string{"SUCCESS"}
+	}
+	e.EnvID = "env"
+	if err := h.submit(e, "From: <m1@coop.test>\r\n\r\nhello\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	got := h.inbox(1)
+	if len(got) != 1 || len(h.inbox(2)) != 1 {
+		t.Fatalf("%q", got)
+	}
+	for _, want := range []string{"Return-Path: <>\r\n", "Original-Envelope-Id: env", "Final-Recipient: rfc822; m2@coop.test\r\nAction: delivered\r\nStatus: 2.1.5"} {
+		if !strings.Contains(got[0], want) {
+			t.Errorf("the receipt lacks %q:\n%s", want, got[0])
+		}
+	}
+	if strings.Contains(got[0], "x@other.test") {
+		t.Error("the receipt is for what has not been sent yet")
+	}
+	remote := envelope("a@other.test", "m2@coop.test")
+	remote.To[0].Notify = []string{"SUCCESS", "FAILURE"}
+	if err := h.deliver(remote, letter); err != nil {
+		t.Fatal(err)
+	}
+	q := h.queued()
+	if last := q[len(q)-1]; last.Sender != "" || last.Recipients[0].Addr != "a@other.test" || last.Recipients[0].Notify[0] != "NEVER" {
+		t.Errorf("%+v", last)
 	}
 }

@@ -63,7 +63,8 @@ func (r *routed) add(tx *storage.Tx, to smtp.Rcpt) error {
 func (r *routed) elsewhere(to queue.Recipient) {
 	domain := domainOf(to.Addr)
 	if a, err := accounts.NormalizeDomain(domain); err == nil {
-		domain = a
+		// A domain beyond ASCII has a form that every host takes.
+		domain, to.Addr = a, strings.TrimSuffix(to.Addr, domain)+a
 	}
 	if !slices.ContainsFunc(r.remote[domain], func(x queue.Recipient) bool { return x.Addr == to.Addr }) {
 		r.remote[domain] = append(r.remote[domain], to)
@@ -114,13 +115,24 @@ func (m *Mail) enqueue(tx *storage.Tx, r *routed, env *smtp.Envelope, in *mailbo
 // acknowledged in an earlier life of the process, whose 250 the crash cut off,
 // is acknowledged again and not stored twice.
 func (m *Mail) store(env *smtp.Envelope, in *mailbox.Incoming, now time.Time) error {
+	receipt, err := m.receipt(env, in, now)
+	if err != nil {
+		in.Discard()
+		return reply(err)
+	}
 	hash := envelopeHash(env, in.Staged)
-	err := m.DB.Update(func(tx *storage.Tx) error {
+	err = m.DB.Update(func(tx *storage.Tx) error {
 		if tx.SeenBefore(m.DB, hash, now) {
 			return errSeen
 		}
-		return m.route(tx, env, in, now)
+		if err := m.route(tx, env, in, now); err != nil || receipt == nil {
+			return err
+		}
+		return m.Return(tx, env.From, receipt, now)
 	})
+	if receipt != nil && err != nil {
+		receipt.Discard()
+	}
 	if errors.Is(err, errSeen) {
 		m.Log.Info("delivered", "trace", env.Session.ID, "again", true)
 		in.Discard()

@@ -35,7 +35,7 @@ type conn struct {
 }
 
 const (
-	smallBuffer = 4 << 10  // for commands
+	smallBuffer = 2 << 10  // for commands
 	largeBuffer = 32 << 10 // for messages, shared
 	outBuffer   = 4 << 10
 )

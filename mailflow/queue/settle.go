@@ -146,7 +146,12 @@ func (q *Queue) report(e *Entry, action report.Action, list []report.Recipient, 
 		Action: action, From: "postmaster@" + q.Hostname, To: e.Sender, Host: q.Hostname, Date: now,
 		Arrived: e.Created, EnvID: e.EnvID, Recipients: list, Original: original, Whole: whole, UTF8: e.UTF8, GiveUp: e.Created.Add(giveUpAfter),
 	}
-	w := q.DB.Stage()
+	return StageReport(q.DB, &r)
+}
+
+// StageReport makes a report ready for a transaction.
+func StageReport(db *storage.DB, r *report.Report) (*mailbox.Incoming, error) {
+	w := db.Stage()
 	if _, err := w.Write(r.Bytes()); err != nil {
 		w.Abort()
 		return nil, err
