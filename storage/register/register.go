@@ -12,6 +12,7 @@
 //
 //	'I' household(4)     a Household
 //	'J' reference(12)    household(4), by the digits of its reference
+//	"Jcoop"              the Coop
 //	'N' hash(32)         an Invitation, by the hash of its code
 package register
 

@@ -85,7 +85,7 @@ func UseCode(tx *storage.Tx, a storage.AccountID, code string, now time.Time) er
 	if t, ok := readTOTP(tx, a); ok && t.Confirmed && len(code) == 6 {
 		return useTOTP(tx, a, t, code, now)
 	}
-	return useRecovery(tx, a, code)
+	return UseRecovery(tx, a, code)
 }
 
 func useTOTP(tx *storage.Tx, a storage.AccountID, t totp, code string, now time.Time) error {
@@ -149,7 +149,9 @@ func NewRecoveryCodes(tx *storage.Tx, a storage.AccountID) ([]string, error) {
 // RecoveryCodesLeft returns how many are not used.
 func RecoveryCodesLeft(tx *storage.Tx, a storage.AccountID) int { return len(readRecovery(tx, a)) }
 
-func useRecovery(tx *storage.Tx, a storage.AccountID, code string) error {
+// UseRecovery uses a recovery code up. ErrCode when it is none of the account.
+func UseRecovery(tx *storage.Tx, a storage.AccountID, code string) error {
+	code = strings.ToLower(strings.NewReplacer(" ", "", "-", "").Replace(code))
 	kept, hash := readRecovery(tx, a), hex.EncodeToString(hashOf(code))
 	for i, k := range kept {
 		if subtle.ConstantTimeCompare([]byte(k), []byte(hash)) == 1 {
@@ -172,6 +174,11 @@ func writeRecovery(tx *storage.Tx, a storage.AccountID, kept []string) error {
 		tx.Put(accountKey('U', a, []byte{'r'}), b)
 	}
 	return err
+}
+
+// RemoveTOTP switches one-time codes off; recovery codes stay.
+func RemoveTOTP(tx *storage.Tx, a storage.AccountID) {
+	tx.Delete(accountKey('U', a, []byte{'t'}))
 }
 
 // RemoveCodes switches one-time codes off and drops the recovery codes.
@@ -218,4 +225,13 @@ func sealer(tx *storage.Tx, fresh bool) (cipher.AEAD, error) {
 		return nil, err
 	}
 	return cipher.NewGCM(block)
+}
+
+// CodeAt is what an authenticator app shows that was given a secret in base32.
+func CodeAt(secret string, now time.Time) string {
+	raw, err := base32Secret.DecodeString(secret)
+	if err != nil {
+		return ""
+	}
+	return hotp(raw, uint64(now.Unix()/int64(step/time.Second)), 6)
 }
