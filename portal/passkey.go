@@ -173,7 +173,7 @@ func (p *Portal) passkeyAsk(x *page.Request) error {
 // itself. For who is signed in it renews the proof.
 func (p *Portal) passkeyEnter(x *page.Request) error {
 	r, ok := p.rite(x)
-	if !ok || r.account != 0 || !p.Gate.Allow(client(x), "") {
+	if !ok || r.account != 0 || p.slow(x, "") {
 		return refuseJSON(x, http.StatusUnprocessableEntity, "passkey.wrong")
 	}
 	var owner keyOwner
@@ -186,7 +186,7 @@ func (p *Portal) passkeyEnter(x *page.Request) error {
 		return owner, err
 	}, r.session, x.R)
 	if err != nil || owner.account.Waiting || c.Authenticator.CloneWarning {
-		p.Gate.Failed(client(x), "")
+		p.Gate.Failed(client(x), "", x.R.URL.Query().Get("rite"))
 		p.Logger.Info("passkey refused", "account", owner.account.ID, "error", err)
 		return refuseJSON(x, http.StatusUnprocessableEntity, "passkey.wrong")
 	}

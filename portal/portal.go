@@ -30,6 +30,7 @@ import (
 	"time"
 
 	"essaim.coop/essaim/internal/page"
+	"essaim.coop/essaim/internal/web"
 	"essaim.coop/essaim/people"
 	"essaim.coop/essaim/storage"
 	"essaim.coop/essaim/storage/accounts"
@@ -37,19 +38,11 @@ import (
 	"essaim.coop/essaim/storage/signin"
 )
 
-// A Gate slows guessing.
-type Gate interface {
-	// Allow reports whether another attempt may be made now.
-	Allow(client netip.Addr, account string) bool
-	Failed(client netip.Addr, account string)
-	Succeeded(client netip.Addr, account string)
-}
-
 // A Portal serves the members' pages. Set the fields, then call New.
 type Portal struct {
 	DB          *storage.DB
 	Auth        *accounts.Service
-	Gate        Gate
+	Gate        *web.Gate
 	Logger      *slog.Logger
 	Origin      string // https://mail.coop.example, with the port when it is an unusual one
 	Services    Services
@@ -205,10 +198,10 @@ func actor(x *page.Request) people.Actor {
 	return people.Actor{Account: me(x), Client: client(x).String()}
 }
 
-func client(x *page.Request) netip.Addr {
-	a, _ := netip.ParseAddrPort(x.R.RemoteAddr)
-	return a.Addr().Unmap()
-}
+func client(x *page.Request) netip.Addr { return web.Client(x.R) }
+
+// slow reports whether a client has guessed too often as a name.
+func (p *Portal) slow(x *page.Request, name string) bool { return p.Gate.Wait(client(x), name) > 0 }
 
 // slowed is the problem of who has guessed too often.
 var slowed = page.Problem{Word: "wrong.slow"}

@@ -61,15 +61,14 @@ func (p *Portal) signin(x *page.Request) error {
 	if err != nil {
 		return err
 	}
-	http.SetCookie(x.W, &http.Cookie{Name: halfCookie, Value: token, Path: "/signin", MaxAge: int(halfTime / time.Second),
-		HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: x.R.TLS != nil})
+	x.SetCookie(&http.Cookie{Name: halfCookie, Value: token, Path: "/signin", MaxAge: int(halfTime / time.Second), SameSite: http.SameSiteStrictMode})
 	x.Redirect("/signin/code")
 	return nil
 }
 
 // password checks the main password, slowed by the gate.
 func (p *Portal) password(x *page.Request, address, password string) (accounts.Account, error) {
-	if !p.Gate.Allow(client(x), address) {
+	if p.slow(x, address) {
 		return accounts.Account{}, slowed
 	}
 	if len(password) > maxPassword {
@@ -78,7 +77,7 @@ func (p *Portal) password(x *page.Request, address, password string) (accounts.A
 	a, err := p.Auth.CheckMainPassword(x.R.Context(), address, password)
 	switch {
 	case errors.Is(err, sasl.ErrCredentials):
-		p.Gate.Failed(client(x), address)
+		p.Gate.Failed(client(x), address, password)
 		return a, page.Problem{Word: "signin.wrong"}
 	case errors.Is(err, storage.ErrTemporary):
 		return a, page.Problem{Word: "signin.busy", Err: err}
@@ -116,12 +115,12 @@ func (p *Portal) code(x *page.Request) error {
 		x.Redirect("/signin")
 		return nil
 	}
-	if !p.Gate.Allow(client(x), h.address) {
+	if p.slow(x, h.address) {
 		return x.Again("code", "code.title", nil, slowed)
 	}
 	err := p.useCode(h.account, x.Form("code"))
 	if errors.Is(err, signin.ErrCode) {
-		p.Gate.Failed(client(x), h.address)
+		p.Gate.Failed(client(x), h.address, x.Form("code"))
 		p.countTry(token)
 		return x.Again("code", "code.title", nil, page.Problem{Word: "code.wrong"})
 	}
@@ -230,7 +229,7 @@ func (p *Portal) prove(x *page.Request) error {
 	}
 	if form.Code {
 		if err := p.useCode(a.ID, x.Form("code")); errors.Is(err, signin.ErrCode) {
-			p.Gate.Failed(client(x), a.Address)
+			p.Gate.Failed(client(x), a.Address, x.Form("code"))
 			return x.Again("prove", "prove.title", form, page.Problem{Word: "code.wrong"})
 		} else if err != nil {
 			return err
@@ -263,7 +262,7 @@ func (p *Portal) recover(x *page.Request) error {
 	if err := goodPassword(password, form.Address); err != nil {
 		return x.Again("recover", "recover.title", form, err)
 	}
-	if !p.Gate.Allow(client(x), form.Address) {
+	if p.slow(x, form.Address) {
 		return x.Again("recover", "recover.title", form, slowed)
 	}
 	set, err := p.Auth.HashMainPassword(x.R.Context(), password)
@@ -286,7 +285,7 @@ func (p *Portal) recover(x *page.Request) error {
 		return audit.Append(tx, audit.Entry{At: now, By: a.ID, About: a.ID, Did: "password.recover", Client: client(x).String()})
 	})
 	if errors.Is(err, signin.ErrCode) {
-		p.Gate.Failed(client(x), form.Address)
+		p.Gate.Failed(client(x), form.Address, x.Form("code"))
 		return x.Again("recover", "recover.title", form, page.Problem{Word: "recover.wrong"})
 	}
 	if err != nil {

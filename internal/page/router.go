@@ -289,11 +289,16 @@ func (m *Router) token(r *http.Request) string {
 // SetSession gives the browser a session's token, or takes it away when empty.
 // It stays no longer than a session can.
 func (x *Request) SetSession(token string, keep time.Duration) {
-	c := &http.Cookie{Name: x.router.cookieName(), Value: token, Path: "/", MaxAge: int(keep / time.Second),
-		Secure: x.router.Secure, HttpOnly: true, SameSite: http.SameSiteLaxMode}
+	c := &http.Cookie{Name: x.router.cookieName(), Value: token, Path: "/", MaxAge: int(keep / time.Second), SameSite: http.SameSiteLaxMode}
 	if token == "" {
 		c.MaxAge = -1
 	}
+	x.SetCookie(c)
+}
+
+// SetCookie sets a cookie that no script sees and that only TLS carries.
+func (x *Request) SetCookie(c *http.Cookie) {
+	c.HttpOnly, c.Secure = true, x.router.Secure
 	http.SetCookie(x.W, c)
 }
 
