@@ -23,6 +23,7 @@ type Config struct {
 	RelayPass   string            `toml:"relay_password_file" doc:"File that holds the password for the relay."`
 	Routes      map[string]string `toml:"routes" doc:"host:port for the mail of single domains, instead of their MX."`
 	MaxMessage  int64             `toml:"max_message_bytes" doc:"Largest message accepted, in bytes."`
+	Web         string            `toml:"web" doc:"Where members' browsers come to; https:// and the hostname when empty."`
 	Proxies     []string          `toml:"http_proxies" doc:"Addresses or networks of reverse proxies in front, whose X-Forwarded-For is believed."`
 	TrustLocal  bool              `toml:"-"`
 	PlainHTTP   bool              `toml:"-"`

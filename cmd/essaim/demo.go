@@ -13,8 +13,10 @@ import (
 	"essaim.coop/essaim/dav/carddav"
 	"essaim.coop/essaim/format/message"
 	"essaim.coop/essaim/internal/certs"
+	"essaim.coop/essaim/people"
 	"essaim.coop/essaim/storage"
 	"essaim.coop/essaim/storage/accounts"
+	"essaim.coop/essaim/storage/register"
 )
 
 // demoCmd runs a demo cooperative. Its flags and demo.env are a fixed contract:
@@ -110,8 +112,10 @@ func (d *demoCmd) config(dir string) Config {
 	}
 	if c.PlainHTTP = d.PlainHTTP; d.PlainHTTP {
 		c.Listen.HTTP = d.addr(80)
+		c.Web = fmt.Sprintf("http://localhost:%d", d.BasePort+80)
 	} else {
 		c.Listen.HTTPS = d.addr(443)
+		c.Web = fmt.Sprintf("https://localhost:%d", d.BasePort+443)
 	}
 	return c
 }
@@ -130,19 +134,19 @@ func (d *demoCmd) populate(ctx context.Context, a *App) error {
 	if a.db.ReadOnly() != "" {
 		return nil
 	}
-	people := make([]demoMember, 0, d.Members+len(demoPeople))
+	who := make([]demoMember, 0, d.Members+len(demoPeople))
 	for i := range d.Members {
-		people = append(people, demoMember{fmt.Sprintf("user%d", i+1), fmt.Sprintf("Member %d", i+1), "en"})
+		who = append(who, demoMember{fmt.Sprintf("user%d", i+1), fmt.Sprintf("Member %d", i+1), "en"})
 	}
 	if !d.NoSamples {
-		people = append(people, demoPeople...)
+		who = append(who, demoPeople...)
 	}
-	for len(people) > 0 { // bounded commits
-		n := min(len(people), 100)
-		if err := a.db.Update(func(tx *storage.Tx) error { return d.enrol(tx, a, people[:n]) }); err != nil {
+	for len(who) > 0 { // bounded commits
+		n := min(len(who), 100)
+		if err := a.db.Update(func(tx *storage.Tx) error { return d.enrol(tx, a, who[:n]) }); err != nil {
 			return err
 		}
-		people = people[n:]
+		who = who[n:]
 	}
 	if d.NoSamples {
 		return nil
@@ -150,14 +154,14 @@ func (d *demoCmd) populate(ctx context.Context, a *App) error {
 	return d.samples(ctx, a)
 }
 
-func (d *demoCmd) enrol(tx *storage.Tx, a *App, people []demoMember) error {
+func (d *demoCmd) enrol(tx *storage.Tx, a *App, who []demoMember) error {
 	now := time.Now()
 	if !accounts.LocalDomain(tx, d.Domain) {
 		if err := accounts.AddDomain(tx, d.Domain, ""); err != nil {
 			return err
 		}
 	}
-	for _, p := range people {
+	for _, p := range who {
 		addr := p.local + "@" + d.Domain
 		if _, err := accounts.Lookup(tx, addr); err == nil {
 			continue
@@ -184,7 +188,35 @@ func (d *demoCmd) samples(ctx context.Context, a *App) error {
 			return err
 		}
 	}
+	if err := d.openPages(ctx, a); err != nil {
+		return err
+	}
 	return a.mark(mark)
+}
+
+// openPages lets the three people sign in on the web, with the same password
+// as everywhere; the first of them administers.
+func (d *demoCmd) openPages(ctx context.Context, a *App) error {
+	set, err := a.auth.HashMainPassword(ctx, d.Password)
+	if err != nil {
+		return err
+	}
+	now := time.Now()
+	return a.db.Update(func(tx *storage.Tx) error {
+		for i, p := range demoPeople {
+			m, err := accounts.Lookup(tx, p.local+"@"+d.Domain)
+			if err == nil {
+				err = set(tx, m.ID)
+			}
+			if err == nil && i == 0 {
+				err = people.SetAdmin(tx, m.ID, true, people.Actor{}, now)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return register.SetCoop(tx, register.Coop{Name: "Les Voisins", Domain: d.Domain, Where: "loopback", Contact: demoPeople[0].local + "@" + d.Domain, Quota: 20 << 30})
+	})
 }
 
 var sampleTexts = map[string][2]string{
@@ -252,12 +284,14 @@ func (d *demoCmd) explain(e *env, dir string) {
   receive     127.0.0.1 SMTP %d
   trust       %s
   data        %s
+  browse      %s as %s@%[2]s
 
   curl --cacert %[10]s -u user1@%[2]s:%[4]s imaps://localhost:%[5]d/INBOX
   swaks --server 127.0.0.1:%[8]d --tls --au user1@%[2]s --ap %[4]s -f user1@%[2]s -t user2@%[2]s
 
 Stop with Ctrl-C.
-`, d.Domain, d.Domain, d.alsoNamed(), d.Password, p+993, p+143, p+465, p+587, p+25, filepath.Join(dir, "tls", "ca.pem"), dir)
+`, d.Domain, d.Domain, d.alsoNamed(), d.Password, p+993, p+143, p+465, p+587, p+25, filepath.Join(dir, "tls", "ca.pem"), dir,
+		strings.Replace(d.httpBase(), "127.0.0.1", "localhost", 1)+"/", demoPeople[0].local)
 }
 
 func (d *demoCmd) alsoNamed() string {

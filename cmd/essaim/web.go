@@ -16,6 +16,9 @@ import (
 func (a *App) buildWeb(conf *tls.Config) error {
 	mux := &web.Mux{}
 	a.mountDAV(mux)
+	if err := a.mountPages(mux, conf); err != nil {
+		return err
+	}
 	https, err := a.webServer(mux)
 	if err != nil {
 		return err
@@ -37,7 +40,7 @@ func (a *App) buildWeb(conf *tls.Config) error {
 }
 
 func (a *App) webServer(h http.Handler) (*web.Server, error) {
-	s := &web.Server{Handler: h, Log: a.log, NewTrace: a.rings["http"].New, Trusted: a.trusted}
+	s := &web.Server{Handler: h, Log: a.log, NewTrace: a.rings["http"].New, Trusted: a.trusted, Private: secretPaths}
 	for _, text := range a.cfg.Proxies {
 		p, err := netip.ParsePrefix(text)
 		if one, bad := netip.ParseAddr(text); bad == nil {
