@@ -48,7 +48,7 @@ func Join(tx *storage.Tx, n accounts.NewAccount, by Actor, now time.Time) (accou
 	if err != nil {
 		return a, err
 	}
-	for _, ensure := range []func(*storage.Tx, storage.AccountID, time.Time) error{mailbox.Ensure, contacts.Ensure} {
+	for _, ensure := range []func(*storage.Tx, storage.AccountID, time.Time) error{mailbox.Ensure, files.Ensure, contacts.Ensure} {
 		if err := ensure(tx, a.ID, now); err != nil {
 			return a, err
 		}

@@ -167,6 +167,7 @@ func (a *App) start(ctx context.Context, fail context.CancelCauseFunc) error {
 				fail(fmt.Errorf("queue: %w", err))
 			}
 		})
+		a.goes.Go(func() { a.emptyTrash(ctx) })
 	}
 	a.goes.Go(func() { _ = a.serveControl(ctx) })
 	return nil

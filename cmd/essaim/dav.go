@@ -6,6 +6,7 @@ import (
 
 	"essaim.coop/essaim/dav"
 	"essaim.coop/essaim/dav/carddav"
+	"essaim.coop/essaim/dav/webfs"
 	"essaim.coop/essaim/internal/sasl"
 	"essaim.coop/essaim/internal/web"
 	"essaim.coop/essaim/storage"
@@ -22,16 +23,20 @@ var davScopes = []struct {
 	scope  accounts.Scope
 }{
 	{carddav.Prefix, accounts.ScopeContacts},
+	{webfs.Prefix, accounts.ScopeFiles},
+	{webfs.TrashPrefix, accounts.ScopeFiles},
+	{webfs.VersionsPrefix, accounts.ScopeFiles},
 }
 
 // mountDAV puts the one engine, with all trees, behind /dav/.
 func (a *App) mountDAV(mux *web.Mux) {
 	engine := dav.New(dav.Options{DB: a.db, Directory: a.auth.Directory(), User: davUser, Log: a.log, Hosts: []string{a.cfg.Hostname}})
 	carddav.Mount(engine, a.auth.Directory())
+	webfs.Mount(engine)
 	mux.Handle(davRoot, &web.Guard{
 		By:   []web.Authenticator{&web.Basic{Realm: "essaim", Passwords: a.auth.For(accounts.ScopeDAV), Gate: a.gate}},
 		May:  func(r *http.Request, l sasl.Login) bool { return accounts.Scope(l.Scope)&davScope(r.URL.Path) != 0 },
-		Next: engine, Log: a.log,
+		Next: webfs.Mounting(engine, a.db, a.auth.Directory(), davUser), Log: a.log,
 	})
 	mux.Handle("/.well-known/carddav", http.RedirectHandler(davRoot, http.StatusMovedPermanently))
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"essaim.coop/essaim/dav/carddav"
+	"essaim.coop/essaim/dav/webfs"
 	"essaim.coop/essaim/format/message"
 	"essaim.coop/essaim/internal/certs"
 	"essaim.coop/essaim/people"
@@ -250,6 +251,7 @@ func (d *demoCmd) writeEnv(dir string) error {
 	set("IMAPS_PORT", d.BasePort+993)
 	set("HTTP_BASE", d.httpBase())
 	set("CARDDAV_PATH", davRoot)
+	set("FILES_PATH", webfs.Prefix+"{user}/")
 	set("CARDDAV_HOME", carddav.Prefix+"{user}/") // {user} is an address
 	for i := 1; i <= min(2, d.Members); i++ {
 		set(fmt.Sprintf("USER%d", i), fmt.Sprintf("user%d@%s", i, d.Domain))

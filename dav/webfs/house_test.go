@@ -65,7 +65,7 @@ func (h *house) people(tx *storage.Tx, quota int64) error {
 	for _, name := range []string{"ann", "bob", "garden"} {
 		a, err := accounts.Create(tx, accounts.NewAccount{Address: name + "@coop.example", Name: "The " + name, Quota: quota, Group: name == "garden"}, h.now)
 		if err == nil {
-			_, err = files.Ensure(tx, a.ID, h.now)
+			err = files.Ensure(tx, a.ID, h.now)
 		}
 		if err != nil {
 			return err

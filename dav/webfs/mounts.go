@@ -42,7 +42,10 @@ func mountAll(db *storage.DB, identities []storage.AccountID, now time.Time) err
 		return err
 	}
 	return db.Update(func(tx *storage.Tx) error {
-		t, err := files.Ensure(tx, identities[0], now)
+		if err := files.Ensure(tx, identities[0], now); err != nil {
+			return err
+		}
+		t, err := files.Open(tx, identities[0])
 		if err != nil {
 			return err
 		}

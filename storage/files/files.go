@@ -76,22 +76,22 @@ func millis(t, otherwise time.Time) int64 {
 	return max(0, t.UnixMilli())
 }
 
-// Ensure returns an account's tree and makes it when there is none.
-func Ensure(tx *storage.Tx, a storage.AccountID, now time.Time) (*Tree, error) {
-	if c, err := tx.CollectionByName(a, storage.KindFolder, treeName); err == nil {
-		return &Tree{c}, nil
+// Ensure makes an account's tree when there is none.
+func Ensure(tx *storage.Tx, a storage.AccountID, now time.Time) error {
+	if _, err := Open(tx, a); err == nil {
+		return nil
 	}
 	c, err := tx.CreateCollection(a, storage.KindFolder, treeName, nil, now)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	t := &Tree{c}
 	root := Node{ID: Root, Kind: Folder, Created: now.UnixMilli(), Modified: now.UnixMilli(), Placed: c.Created}
 	if _, _, err := tx.PutItem(c, Root, root.marshal(), 0); err != nil {
-		return nil, err
+		return err
 	}
 	t.putTotals(tx, Root, Totals{Changed: c.Created, Time: now.UnixMilli()})
-	return t, nil
+	return nil
 }
 
 // Open returns an account's tree; ErrNotFound when it has none yet.

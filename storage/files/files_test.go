@@ -34,7 +34,7 @@ func newHouse(t testing.TB, quota int64) *house {
 	h.update(func(tx *storage.Tx) error {
 		h.a, h.b = tx.CreateAccount(tx.CreateHousehold(0)), tx.CreateAccount(tx.CreateHousehold(quota))
 		for _, a := range []storage.AccountID{h.a, h.b} {
-			if _, err := Ensure(tx, a, h.now); err != nil {
+			if err := Ensure(tx, a, h.now); err != nil {
 				return err
 			}
 		}

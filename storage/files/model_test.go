@@ -64,7 +64,7 @@ func TestModel(t *testing.T) {
 				err = errors.New("not purged at once")
 			}
 			if err == nil {
-				_, err = Ensure(tx, h.a, h.now)
+				err = Ensure(tx, h.a, h.now)
 			}
 			return err
 		})
