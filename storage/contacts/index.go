@@ -10,9 +10,9 @@ import (
 )
 
 // The row of a card's searchable text: for each property of an indexed name the
-// number of the name, how many values follow, and each with its length, folded
-// as i;unicode-casemap compares. A card with more than maxIndex bytes of it has
-// a row of one 0: only the card itself can tell.
+// number of the name, the length of what follows, and the values, each with its
+// length, folded as i;unicode-casemap compares. A card with more than maxIndex
+// bytes of it has a row of one 0: only the card itself can tell.
 var indexed = []string{"", "FN", "N", "EMAIL", "TEL", "NICKNAME", "ORG", "UID", "CATEGORIES", "KIND", "X-ADDRESSBOOKSERVER-KIND"}
 
 const maxIndex = 16 << 10
@@ -22,18 +22,19 @@ func indexKey(b storage.CollectionID, id storage.ItemID) []byte {
 }
 
 func appendIndex(b []byte, c *vcard.Card) []byte {
+	var entry []byte
 	for i := range c.Properties {
 		p := &c.Properties[i]
 		n := slices.IndexFunc(indexed, p.Is)
 		if n <= 0 {
 			continue
 		}
-		values := p.Values()
-		b = binary.AppendUvarint(append(b, byte(n)), uint64(len(values)))
-		for _, v := range values {
+		entry = entry[:0]
+		for _, v := range p.Values() {
 			v = vcard.Fold(v)
-			b = append(binary.AppendUvarint(b, uint64(len(v))), v...)
+			entry = append(binary.AppendUvarint(entry, uint64(len(v))), v...)
 		}
+		b = append(binary.AppendUvarint(append(b, byte(n)), uint64(len(entry))), entry...)
 		if len(b) > maxIndex {
 			return []byte{0}
 		}
@@ -41,47 +42,67 @@ func appendIndex(b []byte, c *vcard.Card) []byte {
 	return b
 }
 
-// entries calls fn with the properties of a row until it returns false; ok is
-// whether the row could be read.
-func entries(row []byte, fn func(name byte, values []string) bool) (ok bool) {
-	for len(row) > 0 {
-		name := row[0]
-		count, n := binary.Uvarint(row[1:])
-		if name == 0 || int(name) >= len(indexed) || n <= 0 || count > uint64(len(row)) {
-			return false
-		}
-		row = row[1+n:]
-		values := make([]string, 0, count)
-		for range count {
-			l, n := binary.Uvarint(row)
-			if n <= 0 || l > uint64(len(row)-n) {
-				return false
-			}
-			values = append(values, string(row[n:n+int(l)]))
-			row = row[n+int(l):]
-		}
-		if !fn(name, values) {
-			return true
-		}
+// cut takes a length and as many bytes off the front; ok is false at the end and
+// where the row is damaged.
+func cut(b []byte) (field, rest []byte, ok bool) {
+	l, n := binary.Uvarint(b)
+	if n <= 0 || l > uint64(len(b)-n) {
+		return nil, nil, false
 	}
-	return true
+	return b[n : n+int(l)], b[n+int(l):], true
 }
 
-// lookup answers a filter out of a row.
-func lookup(row []byte) vcard.Index {
-	return func(name string) (out [][]string, known bool) {
-		n := slices.Index(indexed, name)
-		if n <= 0 {
+// A rowReader answers a filter out of one row after the other. What it returns
+// is good until it is asked again.
+type rowReader struct {
+	row    []byte
+	props  [][]string
+	values []string
+}
+
+// lookup is a vcard.Index.
+func (r *rowReader) lookup(name string) ([][]string, bool) {
+	n := slices.Index(indexed, name)
+	if n <= 0 {
+		return nil, false
+	}
+	r.props, r.values = r.props[:0], r.values[:0]
+	for row := r.row; len(row) > 0; {
+		entry, rest, ok := cut(row[1:])
+		if !ok || row[0] == 0 {
 			return nil, false
 		}
-		known = entries(row, func(have byte, values []string) bool {
-			if have == byte(n) {
-				out = append(out, values)
-			}
-			return true
-		})
-		return out, known
+		if row[0] == byte(n) {
+			r.add(entry)
+		}
+		row = rest
 	}
+	return r.props, true
+}
+
+func (r *rowReader) add(entry []byte) {
+	from := len(r.values)
+	for v, rest, ok := cut(entry); ok; v, rest, ok = cut(rest) {
+		r.values = append(r.values, string(v))
+	}
+	r.props = append(r.props, r.values[from:len(r.values):len(r.values)])
+}
+
+// readable reports whether a row can be read to its end.
+func readable(row []byte) bool {
+	for len(row) > 0 {
+		entry, rest, ok := cut(row[1:])
+		if !ok || row[0] == 0 || int(row[0]) >= len(indexed) {
+			return false
+		}
+		for len(entry) > 0 {
+			if _, entry, ok = cut(entry); !ok {
+				return false
+			}
+		}
+		row = rest
+	}
+	return true
 }
 
 // Query calls fn with the cards of a book that a filter may select, after an
@@ -92,8 +113,11 @@ func Query(tx *storage.Tx, b storage.CollectionID, f *vcard.Filter, after storag
 	if after == ^storage.ItemID(0) {
 		return nil
 	}
+	var r rowReader
+	look := r.lookup
 	tx.Scan(indexKey(b, after+1), key('x', b+1, ""), false, func(k, row []byte) bool {
-		v := f.Decide(lookup(row))
+		r.row = row
+		v := f.Decide(look)
 		if v == vcard.No {
 			return true
 		}
@@ -136,16 +160,23 @@ func Lookup(tx *storage.Tx, a storage.AccountID, text string, fn func(b Book, c 
 // meant reports whether a row has an address and a word that begins so.
 func meant(row []byte, want string) bool {
 	mail, found := false, false
-	entries(row, func(name byte, values []string) bool {
-		switch indexed[name] {
+	for len(row) > 0 && row[0] != 0 {
+		name := row[0]
+		entry, rest, ok := cut(row[1:])
+		if !ok {
+			break
+		}
+		switch indexed[min(int(name), len(indexed)-1)] {
 		case "EMAIL":
 			mail = true
 			fallthrough
 		case "FN", "N", "NICKNAME", "ORG":
-			found = found || len(values) > 0 && begins(values[0], want)
+			if whole, _, ok := cut(entry); ok && !found {
+				found = begins(string(whole), want)
+			}
 		}
-		return true
-	})
+		row = rest
+	}
 	return mail && found
 }
 
