@@ -68,7 +68,7 @@ func openApp(cfg Config, log *slog.Logger) (*App, error) {
 		return nil, fmt.Errorf("opening the store in %s: %w", cfg.storeDir(), err)
 	}
 	a := &App{cfg: cfg, log: log, db: db, auth: accounts.NewService(db, log), views: mailbox.NewViews(0),
-		rings: map[string]*trace.Ring{}, gate: &web.Gate{}}
+		rings: map[string]*trace.Ring{}, gate: &web.Gate{Log: log}}
 	a.gate.Exempt = a.trusted
 	for _, kind := range traceKinds {
 		a.rings[kind] = trace.NewRing(kind)

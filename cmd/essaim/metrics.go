@@ -74,6 +74,7 @@ func (a *App) writeMetrics(w io.Writer) {
 		put(label("http_requests_total"), c.Requests.Load())
 		put(label("http_internal_errors_total"), c.Internal.Load())
 	}
+	put("http_login_failures_total", a.gate.Failures.Load())
 	waiting := 0
 	_ = a.db.View(func(tx *storage.Tx) error {
 		return queue.List(tx, func(*queue.Entry) bool { waiting++; return true })

@@ -107,7 +107,8 @@ func TestGuessingIsSlowedDown(t *testing.T) {
 
 // A device with an old password asks all day, and keeps nobody out.
 func TestTheSameWrongPasswordCountsOnce(t *testing.T) {
-	h := guarded(&Gate{}, nil)
+	g := &Gate{}
+	h := guarded(g, nil)
 	for range 50 {
 		if w := ask(h, "192.0.2.1", "old"); w.Code != 401 {
 			t.Fatalf("%d", w.Code)
@@ -115,6 +116,9 @@ func TestTheSameWrongPasswordCountsOnce(t *testing.T) {
 	}
 	if w := ask(h, "192.0.2.1", "right"); w.Code != 200 {
 		t.Errorf("the right one: %d", w.Code)
+	}
+	if n := g.Failures.Load(); n != 1 {
+		t.Errorf("%d failures counted", n)
 	}
 }
 

@@ -2,9 +2,11 @@ package web
 
 import (
 	"hash/maphash"
+	"log/slog"
 	"net/netip"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -22,6 +24,9 @@ import (
 type Gate struct {
 	Exempt func(netip.Addr) bool // not slowed down; nil is nobody
 	Now    func() time.Time      // nil is the clock
+	Log    *slog.Logger          // told of each failure that counts; nil is silent
+	// Failures counts them.
+	Failures atomic.Int64
 
 	mu      sync.Mutex
 	seed    maphash.Seed
@@ -116,18 +121,26 @@ func (g *Gate) Wait(from netip.Addr, name string) time.Duration {
 
 // Failed notes a wrong password.
 func (g *Gate) Failed(from netip.Addr, name, password string) {
-	if g.Exempt != nil && g.Exempt(from) {
+	g.mu.Lock()
+	counts := g.fill(from, name, password)
+	g.mu.Unlock()
+	if !counts {
 		return
 	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
+	g.Failures.Add(1)
+	if g.Log != nil {
+		g.Log.Info("rejected", "what", "http login", "remote", from)
+	}
+}
+
+func (g *Gate) fill(from netip.Addr, name, password string) (counts bool) {
 	now := g.begin()
 	pair, address, everywhere := g.keys(from, name)
 	p := g.bucket(pair, now)
 	print := maphash.String(g.seed, password)
 	for _, seen := range p.seen {
 		if seen == print {
-			return
+			return false
 		}
 	}
 	p.seen[p.next%fingerprints] = print
@@ -135,6 +148,7 @@ func (g *Gate) Failed(from netip.Addr, name, password string) {
 	p.fill(now, perPair)
 	g.bucket(address, now).fill(now, perAddress)
 	g.bucket(everywhere, now).fill(now, perName)
+	return true
 }
 
 // Succeeded notes that name got in.
