@@ -22,23 +22,23 @@ var davScopes = []struct {
 	prefix string
 	scope  accounts.Scope
 }{
-	{carddav.Prefix, accounts.ScopeContacts},
 	{webfs.Prefix, accounts.ScopeFiles},
 	{webfs.TrashPrefix, accounts.ScopeFiles},
 	{webfs.VersionsPrefix, accounts.ScopeFiles},
+	{carddav.Prefix, accounts.ScopeContacts},
 }
 
 // mountDAV puts the one engine, with all trees, behind /dav/.
 func (a *App) mountDAV(mux *web.Mux) {
 	engine := dav.New(dav.Options{DB: a.db, Directory: a.auth.Directory(), User: davUser, Log: a.log, Hosts: []string{a.cfg.Hostname}})
-	carddav.Mount(engine, a.auth.Directory())
 	webfs.Mount(engine)
+	carddav.Mount(engine, a.auth.Directory())
 	mux.Handle(davRoot, &web.Guard{
 		By:   []web.Authenticator{&web.Basic{Realm: "essaim", Passwords: a.auth.For(accounts.ScopeDAV), Gate: a.gate}},
 		May:  func(r *http.Request, l sasl.Login) bool { return accounts.Scope(l.Scope)&davScope(r.URL.Path) != 0 },
 		Next: webfs.Mounting(engine, a.db, a.auth.Directory(), davUser), Log: a.log,
 	})
-	mux.Handle("/.well-known/carddav", http.RedirectHandler(davRoot, http.StatusMovedPermanently))
+	mux.Handle("/.well-known/carddav", http.HandlerFunc(dav.WellKnown))
 }
 
 func davUser(r *http.Request) storage.AccountID {

@@ -91,60 +91,116 @@ func serveWeb(t *testing.T, a *App) string {
 	return "http://" + ln.Addr().String()
 }
 
-// An app password opens what it is for and is refused once it is revoked.
-func TestDAVTakesAppPasswordsOnly(t *testing.T) {
-	a := webApp(t, Config{PlainHTTP: true})
+// addMember makes a member with one app password for each scope.
+func addMember(t *testing.T, a *App, address string, passwords map[string]accounts.Scope) (id storage.AccountID, ids map[string]uint32) {
+	t.Helper()
+	ids = map[string]uint32{}
 	now := time.Now()
-	passwords := map[accounts.Scope]string{accounts.ScopeFiles: "for-files", accounts.ScopeMail: "for-mail"}
-	var zoe storage.AccountID
-	var files uint32
 	if err := a.db.Update(func(tx *storage.Tx) error {
-		if err := accounts.AddDomain(tx, "coop.example", ""); err != nil {
-			return err
+		if !accounts.LocalDomain(tx, "coop.example") {
+			if err := accounts.AddDomain(tx, "coop.example", ""); err != nil {
+				return err
+			}
 		}
-		m, err := join(tx, accounts.NewAccount{Address: "zoe@coop.example", Name: "Zoé"}, now)
-		for scope, plain := range passwords {
-			var id uint32
+		m, err := join(tx, accounts.NewAccount{Address: address}, now)
+		for plain, scope := range passwords {
 			if err == nil {
-				id, err = accounts.SetAppPassword(tx, m.ID, "device", scope, plain, now)
-			}
-			if scope == accounts.ScopeFiles {
-				files = id
+				ids[plain], err = accounts.SetAppPassword(tx, m.ID, "device", scope, plain, now)
 			}
 		}
-		zoe = m.ID
+		id = m.ID
 		return err
 	}); err != nil {
 		t.Fatal(err)
 	}
+	return id, ids
+}
+
+// An app password opens what it is for and is refused once it is revoked.
+func TestDAVTakesAppPasswordsOnly(t *testing.T) {
+	a := webApp(t, Config{PlainHTTP: true})
+	zoe, ids := addMember(t, a, "zoe@coop.example", map[string]accounts.Scope{"for-files": accounts.ScopeFiles, "for-mail": accounts.ScopeMail})
 	url := serveWeb(t, a) + "/dav/"
-	if res, body := propfind(t, url, "for-files"); res.StatusCode != http.StatusMultiStatus || !strings.Contains(body, "/dav/principals/users/zoe@coop.example/") {
-		t.Errorf("for files: %d %s", res.StatusCode, body)
+	if status, body := ask(t, "PROPFIND", url, "for-files", whoAmI); status != http.StatusMultiStatus || !strings.Contains(body, "/dav/principals/users/zoe@coop.example/") {
+		t.Errorf("for files: %d %s", status, body)
 	}
-	if res, _ := propfind(t, url+"addressbooks/zoe@coop.example/", "for-files"); res.StatusCode != http.StatusForbidden {
-		t.Errorf("the address books with the password for files: %d", res.StatusCode)
+	if status, _ := ask(t, "PROPFIND", url+"addressbooks/zoe@coop.example/", "for-files", whoAmI); status != http.StatusForbidden {
+		t.Errorf("the address books with the password for files: %d", status)
 	}
 	for _, plain := range []string{"", "for-mail", "wrong"} {
-		if res, _ := propfind(t, url, plain); res.StatusCode != http.StatusUnauthorized || res.Header.Get("WWW-Authenticate") == "" {
-			t.Errorf("%q: %d", plain, res.StatusCode)
+		if status, _ := ask(t, "PROPFIND", url, plain, whoAmI); status != http.StatusUnauthorized {
+			t.Errorf("%q: %d", plain, status)
 		}
 	}
-	if res, err := http.Get(strings.TrimSuffix(url, "/dav/") + "/.well-known/carddav"); err != nil || res.Request.URL.Path != "/dav/" {
-		t.Errorf("well-known: %v, %v", res, err)
-	} else {
-		res.Body.Close()
-	}
-	if err := a.db.Update(func(tx *storage.Tx) error { return accounts.Revoke(tx, zoe, files) }); err != nil {
+	if err := a.db.Update(func(tx *storage.Tx) error { return accounts.Revoke(tx, zoe, ids["for-files"]) }); err != nil {
 		t.Fatal(err)
 	}
-	if res, _ := propfind(t, url, "for-files"); res.StatusCode != http.StatusUnauthorized {
-		t.Errorf("revoked: %d", res.StatusCode)
+	if status, _ := ask(t, "PROPFIND", url, "for-files", whoAmI); status != http.StatusUnauthorized {
+		t.Errorf("revoked: %d", status)
 	}
 }
 
-func propfind(t *testing.T, url, password string) (*http.Response, string) {
+func TestWellKnownLeadsToDAV(t *testing.T) {
+	url := serveWeb(t, webApp(t, Config{PlainHTTP: true}))
+	for _, service := range []string{"carddav"} {
+		res, err := http.Get(url + "/.well-known/" + service)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		if res.Request.URL.Path != davRoot || res.StatusCode != http.StatusUnauthorized {
+			t.Errorf("%s leads to %s: %d", service, res.Request.URL.Path, res.StatusCode)
+		}
+	}
+}
+
+// A file is written, locked by a client that goes away, and set free by the
+// administrator.
+func TestStoryALockIsBroken(t *testing.T) {
+	a := webApp(t, Config{PlainHTTP: true})
+	addMember(t, a, "zoe@coop.example", map[string]accounts.Scope{"pass": accounts.ScopeAll})
+	url := serveWeb(t, a) + "/dav/files/zoe@coop.example/plan.txt"
+	want := func(status int, method, body string) string {
+		t.Helper()
+		got, answer := ask(t, method, url, "pass", body)
+		if got != status {
+			t.Errorf("%s: %d, want %d: %s", method, got, status, answer)
+		}
+		return answer
+	}
+	cli := func(args ...string) string {
+		t.Helper()
+		var out strings.Builder
+		if err := runInServer(context.Background(), a, append([]string{"--data", a.cfg.Data}, args...), &out); err != nil {
+			t.Errorf("essaim %v: %v %s", args, err, out.String())
+		}
+		return out.String()
+	}
+	want(http.StatusCreated, "PUT", "first")
+	want(http.StatusOK, "LOCK", `<lockinfo xmlns="DAV:"><lockscope><exclusive/></lockscope><locktype><write/></locktype></lockinfo>`)
+	want(http.StatusLocked, "PUT", "second")
+	list := cli("lock", "list")
+	token, rest, _ := strings.Cut(list, "\t")
+	if !strings.HasPrefix(token, "urn:uuid:") || !strings.HasPrefix(rest, "zoe@coop.example\texclusive") || !strings.HasSuffix(rest, "plan.txt\n") {
+		t.Errorf("lock list: %q", list)
+	}
+	cli("lock", "break", token)
+	want(http.StatusNoContent, "PUT", "second")
+	if got := want(http.StatusOK, "GET", ""); got != "second" {
+		t.Errorf("GET: %q", got)
+	}
+	r, err := a.db.Check(context.Background(), storage.CheckOptions{Bodies: true, Hooks: checks})
+	if err != nil || !r.Clean() {
+		t.Errorf("check: %v %q", err, r.Problems)
+	}
+}
+
+const whoAmI = `<propfind xmlns="DAV:"><prop><current-user-principal/></prop></propfind>`
+
+// ask makes a request as Zoé.
+func ask(t *testing.T, method, url, password, body string) (status int, answer string) {
 	t.Helper()
-	r, err := http.NewRequest("PROPFIND", url, strings.NewReader(`<propfind xmlns="DAV:"><prop><current-user-principal/></prop></propfind>`))
+	r, err := http.NewRequest(method, url, strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -161,12 +217,12 @@ func propfind(t *testing.T, url, password string) (*http.Response, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return res, string(b)
+	return res.StatusCode, string(b)
 }
 
 func TestScopeOfAPath(t *testing.T) {
 	for path, want := range map[string]accounts.Scope{
-		"/dav/addressbooks/x": accounts.ScopeContacts, "/dav/addressbooks": accounts.ScopeContacts,
+		"/dav/addressbooks/x": accounts.ScopeContacts, "/dav/addressbooks": accounts.ScopeContacts, "/dav/trash/x": accounts.ScopeFiles,
 		"/dav/addressbooksx": accounts.ScopeDAV, "/dav/principals/": accounts.ScopeDAV, "/dav/": accounts.ScopeDAV,
 	} {
 		if got := davScope(path); got != want {
