@@ -1,8 +1,11 @@
 package imap
 
 import (
+	"errors"
 	"fmt"
 	"strings"
+
+	"essaim.coop/essaim/imap/imapwire"
 )
 
 // step reads and answers one command. It reports whether the session goes on.
@@ -89,7 +92,8 @@ func (s *session) answer(c *command, err error) {
 	}
 	if err != nil && !c.parsed {
 		if e := s.dec.Skip(); e != nil {
-			s.conn.fail(e)
+			s.lost(c, r, e)
+			return
 		}
 	}
 	before := s.sel.newest()
@@ -117,6 +121,17 @@ func (s *session) answer(c *command, err error) {
 		text = c.name + " completed"
 	}
 	s.status(c.tag, status, code, text)
+}
+
+// lost ends a session that cannot find the start of the next command, because
+// the client has gone or because too much stands before it.
+func (s *session) lost(c *command, r *refusal, err error) {
+	if !errors.Is(err, imapwire.ErrTooLong) {
+		s.conn.fail(err)
+		return
+	}
+	s.status(c.tag, r.status, r.code, r.text)
+	s.bye("too much for one command")
 }
 
 // status writes one status response; tag "*" makes it untagged.

@@ -391,6 +391,9 @@ func (d *Decoder) listPatterns(a *ListArgs, utf8Names bool) error {
 	return d.list(one)
 }
 
+// maxPattern is longer than any name; matching takes time with both.
+const maxPattern = 1000
+
 // pattern is a mailbox name with wildcards.
 func (d *Decoder) pattern(utf8Names bool) (string, error) {
 	c, err := d.peek()
@@ -405,6 +408,9 @@ func (d *Decoder) pattern(utf8Names bool) (string, error) {
 	}
 	if err != nil {
 		return "", err
+	}
+	if len(s) > maxPattern {
+		return "", ErrTooLong
 	}
 	return mailboxName(s, utf8Names)
 }

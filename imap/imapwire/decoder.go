@@ -19,6 +19,9 @@ type Decoder struct {
 	stopped bool  // the line's end has been read
 	literal int64 // bytes announced without waiting, not read yet
 	depth   int
+	keys    int // of SEARCH, and the texts among them
+	texts   int
+	mayDrop int64 // bytes of a literal that is not wanted
 }
 
 // NewDecoder reads from br.
@@ -29,12 +32,15 @@ func NewDecoder(br *bufio.Reader) *Decoder {
 // Begin starts a command.
 func (d *Decoder) Begin(stranger bool) {
 	d.left, d.stopped, d.literal, d.depth = MaxLine, false, 0, 0
+	d.keys, d.texts, d.mayDrop = 0, 0, maxDrop
 	if stranger {
-		d.left = MaxLineStranger
+		d.left, d.mayDrop = MaxLineStranger, maxSkip
 	}
 }
 
-var errTooLong = &Error{status: "BAD", Code: "TOOBIG", Text: "command too long"}
+// ErrTooLong is a command that is longer than it may be. When Skip returns it,
+// there is no telling where the next command begins.
+var ErrTooLong = &Error{status: "BAD", Code: "TOOBIG", Text: "command too long"}
 
 func (d *Decoder) peek() (byte, error) {
 	b, err := d.br.Peek(1)
@@ -46,7 +52,7 @@ func (d *Decoder) peek() (byte, error) {
 
 func (d *Decoder) next() (byte, error) {
 	if d.left <= 0 {
-		return 0, errTooLong
+		return 0, ErrTooLong
 	}
 	c, err := d.br.ReadByte()
 	if err != nil {
@@ -71,8 +77,8 @@ func (d *Decoder) Skip() error {
 	var tail []byte // the end of the line, where a literal may be announced
 	for total := 0; !d.stopped || d.literal > 0; {
 		if d.literal > 0 {
-			if d.literal > maxSkip {
-				return errors.Join(io.ErrUnexpectedEOF, errTooLong)
+			if d.literal > d.mayDrop {
+				return ErrTooLong
 			}
 			n, err := io.CopyN(io.Discard, d.br, d.literal)
 			if d.literal -= n; err != nil {
@@ -86,7 +92,7 @@ func (d *Decoder) Skip() error {
 			return ioError(err)
 		}
 		if total++; total > maxSkip {
-			return errors.Join(io.ErrUnexpectedEOF, errTooLong)
+			return ErrTooLong
 		}
 		if c != '\n' {
 			if tail = append(tail, c); len(tail) > 64 {
@@ -315,7 +321,7 @@ func (d *Decoder) readLiteral() (string, error) {
 		return "", err
 	}
 	if n > int64(d.left) {
-		return "", errTooLong
+		return "", ErrTooLong
 	}
 	if err := d.accept(n, wait); err != nil {
 		return "", err

@@ -21,7 +21,8 @@ const (
 	MaxLine         = 64 << 10
 	MaxLineStranger = 8 << 10
 	MaxDepth        = 32
-	maxSkip         = 1 << 20 // more than this behind a mistake ends the session
+	maxSkip         = 1 << 20  // more than this behind a mistake ends the session
+	maxDrop         = 64 << 20 // or, after login, than this of a message that is refused
 )
 
 // An Error is a mistake in a command.

@@ -105,7 +105,16 @@ func (d *Decoder) searchReturn(a *SearchArgs) error {
 	return err
 }
 
+// What one search can ask of every message.
+const (
+	maxKeys  = 500
+	maxTexts = 50
+)
+
 func (d *Decoder) searchKey() (k SearchKey, err error) {
+	if d.keys++; d.keys > maxKeys {
+		return k, &Error{status: "NO", Code: "LIMIT", Text: "too many search keys"}
+	}
 	c, err := d.peek()
 	if err != nil {
 		return k, err
@@ -147,7 +156,12 @@ func (d *Decoder) searchOperand(k *SearchKey) (err error) {
 		return bad("unknown search key %s, or its operand is missing", k.Op)
 	}
 	switch k.Op {
-	case "BCC", "BODY", "CC", "FROM", "SUBJECT", "TEXT", "TO":
+	case "BODY", "TEXT":
+		if d.texts++; d.texts > maxTexts {
+			return &Error{status: "NO", Code: "LIMIT", Text: "too many texts to search"}
+		}
+		k.Text, err = d.AString()
+	case "BCC", "CC", "FROM", "SUBJECT", "TO":
 		k.Text, err = d.AString()
 	case "KEYWORD", "UNKEYWORD":
 		k.Text, err = d.run("a keyword", isAtom)
