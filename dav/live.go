@@ -62,9 +62,11 @@ func getResourceType(_ *Scope, r Resource, w *davxml.Writer) error {
 	return nil
 }
 
+var displayName = davxml.DAV("displayname").String()
+
 // getDisplayName gives the name the user set, or else the tree's.
 func getDisplayName(s *Scope, r Resource, w *davxml.Writer) error {
-	if v := s.heldBy(r, false, davxml.DAV("displayname").String()); v != nil {
+	if v := s.heldBy(r, false, displayName); v != nil {
 		e, err := HeldElement(v)
 		if err == nil {
 			w.Text(e.Text())

@@ -179,7 +179,7 @@ func (m *Multistatus) value(s *Scope, e *entry, p *planned, allowed Privileges) 
 		e.late = append(e.late, lateValue{m.w.Len(), p})
 		return
 	case p.prop == nil || p.prop.Get == nil:
-		v := s.heldBy(e.r, p.prop != nil && p.prop.Personal, p.name.String())
+		v := s.heldBy(e.r, p.prop != nil && p.prop.Personal, p.key)
 		if v == nil {
 			m.missing = append(m.missing, p)
 			return
@@ -215,7 +215,7 @@ func (m *Multistatus) names(s *Scope, p *plan, r Resource) {
 		switch {
 		case q.prop.Late != nil:
 		case q.prop.Get == nil:
-			if s.heldBy(r, q.prop.Personal, q.name.String()) == nil {
+			if s.heldBy(r, q.prop.Personal, q.key) == nil {
 				continue
 			}
 		case errors.Is(q.prop.Get(s, r, &scratch), storage.ErrNotFound):

@@ -96,6 +96,7 @@ type plan struct {
 // A planned property has its tags made.
 type planned struct {
 	name               davxml.Name
+	key                string    // that it is held under
 	prop               *Property // nil: not of the registry
 	needs              Privileges
 	open, close, empty string
@@ -142,7 +143,7 @@ func newPlanned(n davxml.Name, prop *Property, tags *davxml.Writer) planned {
 		tags.Truncate(at)
 		return s
 	}
-	p := planned{name: n, prop: prop, needs: PrivRead}
+	p := planned{name: n, key: n.String(), prop: prop, needs: PrivRead}
 	if prop != nil && prop.Needs != 0 {
 		p.needs = prop.Needs
 	}

@@ -25,7 +25,7 @@ const NS = "urn:toy"
 type Toy struct {
 	House      *House
 	Collection storage.CollectionID
-	prefix     []string
+	owner      storage.AccountID
 
 	folders, files *dav.Kind
 }
@@ -35,9 +35,9 @@ type Toy struct {
 // is made, Toy.small takes at most ten bytes. The report Toy.texts gives the
 // members whose text holds the report's.
 func NewToy(h *House, prefix, owner string) *Toy {
-	t := &Toy{House: h, prefix: strings.Split(strings.Trim(prefix, "/"), "/")}
+	t := &Toy{House: h, owner: h.Accounts[owner]}
 	h.Update(func(tx *storage.Tx) error {
-		c, err := tx.CreateCollection(h.Accounts[owner], storage.KindFolder, "toy"+prefix, nil, h.Now)
+		c, err := tx.CreateCollection(t.owner, storage.KindFolder, "toy"+prefix, nil, h.Now)
 		if err == nil {
 			t.Collection = c.ID
 		}
@@ -61,6 +61,32 @@ func NewToy(h *House, prefix, owner string) *Toy {
 	h.Engine.Mount(prefix, t)
 	h.Hooks = append(h.Hooks, t.check)
 	return t
+}
+
+// Fill puts n small files into the root at once.
+func (t *Toy) Fill(n int) {
+	t.House.TB.Helper()
+	w := t.House.DB.Stage()
+	if _, err := io.WriteString(w, "some text"); err != nil {
+		t.House.TB.Fatal(err)
+	}
+	body, err := w.Finish()
+	if err != nil {
+		t.House.TB.Fatal(err)
+	}
+	t.House.Update(func(tx *storage.Tx) error {
+		b, s := tx.Attach(body), &dav.Scope{Tx: tx, Now: t.House.Now}
+		for i := range n {
+			if i > 0 {
+				tx.Retain(b)
+			}
+			f := &node{toy: t, name: fmt.Sprintf("file-%06d.txt", i), size: body.Size, blob: b}
+			if err := f.put(s, body.Size); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // check tells which bodies are in use.
@@ -195,7 +221,7 @@ func (n *node) put(s *dav.Scope, grown int64) error {
 func (n *node) Allowed(s *dav.Scope) dav.Privileges {
 	return dav.PrivilegesOf(n.rights(s)) & dav.PrivFiles
 }
-func (n *node) Owner() storage.AccountID { return n.toy.House.Accounts["anna"] }
+func (n *node) Owner() storage.AccountID { return n.toy.owner }
 
 func (n *node) Object() storage.Object {
 	return storage.Object{Collection: n.toy.Collection, Item: n.id}

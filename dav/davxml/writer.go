@@ -8,7 +8,8 @@ import (
 // again and keeps its buffer. Element names are the caller's to balance.
 type Writer struct {
 	buf      []byte
-	declared uint // a bit for each namespace in known that the root declares
+	declared uint    // a bit for each namespace in known that is declared around
+	around   *string // within node: the default namespace
 }
 
 // Header is what a document begins with.
@@ -196,24 +197,35 @@ func appendEscaped[T string | []byte](dst []byte, s T, attr bool) []byte {
 // Element writes an element with everything in it.
 func (w *Writer) Element(e *Element) { w.node(Node{Element: e}) }
 
+// node writes an element whose namespace is declared where it was not yet.
 func (w *Writer) node(n Node) {
 	if n.Element == nil {
 		w.Text(n.Chars)
 		return
 	}
-	w.start(n.Name)
+	before, around := w.declared, w.around
+	if i := knownIndex(n.Name.Space); i >= 0 {
+		w.start(n.Name)
+		w.declared |= 1 << i
+	} else if around != nil && *around == n.Name.Space {
+		w.Raw("<" + n.Name.Local)
+	} else {
+		w.start(n.Name)
+		w.around = &n.Name.Space
+	}
 	for i, a := range n.Attrs {
 		w.attribute(i, a)
 	}
 	if len(n.Nodes) == 0 {
 		w.Raw("/>")
-		return
+	} else {
+		w.Raw(">")
+		for _, c := range n.Nodes {
+			w.node(c)
+		}
+		w.Close(n.Name)
 	}
-	w.Raw(">")
-	for _, c := range n.Nodes {
-		w.node(c)
-	}
-	w.Close(n.Name)
+	w.declared, w.around = before, around
 }
 
 // attribute writes an attribute with a prefix of its own where it has a
