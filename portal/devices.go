@@ -32,9 +32,15 @@ const newbornTime = 15 * time.Minute
 const maxDevices = 50
 
 type deviceForm struct {
-	List   []accounts.AppPassword
+	List   []deviceRow
 	Device string
 	Scopes []scopeChoice
+}
+
+// A deviceRow is a device with the words for what it may use.
+type deviceRow struct {
+	accounts.AppPassword
+	ScopeWords []string
 }
 
 type scopeChoice struct {
@@ -50,8 +56,22 @@ func (p *Portal) deviceForm(x *page.Request) (f deviceForm, err error) {
 	for _, name := range scopeNames {
 		f.Scopes = append(f.Scopes, scopeChoice{name, "scope." + name, len(asked) == 0 || strings.Contains(" "+strings.Join(asked, " ")+" ", " "+name+" ")})
 	}
-	err = p.DB.View(func(tx *storage.Tx) error { f.List = accounts.AppPasswords(tx, me(x)); return nil })
+	err = p.DB.View(func(tx *storage.Tx) error {
+		for _, d := range accounts.AppPasswords(tx, me(x)) {
+			f.List = append(f.List, deviceRow{d, scopeWords(d.Scope)})
+		}
+		return nil
+	})
 	return f, err
+}
+
+func scopeWords(s accounts.Scope) (words []string) {
+	for _, name := range scopeNames {
+		if part, err := accounts.ParseScope(name); err == nil && s&part != 0 {
+			words = append(words, "scope."+name)
+		}
+	}
+	return words
 }
 
 func (p *Portal) devicesPage(x *page.Request) error {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"html/template"
 	"net/url"
+	"strings"
 
 	"essaim.coop/essaim/internal/page"
 	"essaim.coop/essaim/storage"
@@ -13,12 +14,38 @@ import (
 )
 
 type securityData struct {
-	Sessions []signin.Session
+	Sessions []sessionRow
 	This     string
 	Codes    bool
 	Recovery int
 	Passkeys []passkeyRow
 	Fresh    []string // recovery codes just made
+}
+
+type sessionRow struct {
+	signin.Session
+	Browser string
+}
+
+// browser makes of what a browser calls itself what people call it.
+func browser(agent string) string {
+	name, system := "", ""
+	for _, k := range [][2]string{{"Edg", "Edge"}, {"OPR/", "Opera"}, {"Firefox/", "Firefox"}, {"FxiOS", "Firefox"}, {"CriOS", "Chrome"}, {"Chrome/", "Chrome"}, {"Safari/", "Safari"}} {
+		if strings.Contains(agent, k[0]) {
+			name = k[1]
+			break
+		}
+	}
+	for _, k := range [][2]string{{"iPhone", "iPhone"}, {"iPad", "iPad"}, {"Android", "Android"}, {"Windows", "Windows"}, {"Macintosh", "Mac"}, {"Linux", "Linux"}} {
+		if strings.Contains(agent, k[0]) {
+			system = k[1]
+			break
+		}
+	}
+	if name == "" || system == "" {
+		return agent
+	}
+	return name + ", " + system
 }
 
 type passkeyRow struct {
@@ -32,7 +59,10 @@ func (p *Portal) securityData(x *page.Request) (d securityData, err error) {
 		if err != nil {
 			return err
 		}
-		d.This, d.Sessions = s.ID, signin.Sessions(tx, me(x), p.Now())
+		d.This = s.ID
+		for _, o := range signin.Sessions(tx, me(x), p.Now()) {
+			d.Sessions = append(d.Sessions, sessionRow{o, browser(o.Agent)})
+		}
 		d.Codes, d.Recovery = signin.HasCodes(tx, me(x)), signin.RecoveryCodesLeft(tx, me(x))
 		for _, k := range signin.Passkeys(tx, me(x)) {
 			d.Passkeys = append(d.Passkeys, passkeyRow{k, keyText(k.ID)})
