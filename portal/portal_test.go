@@ -417,7 +417,7 @@ func TestHousehold(t *testing.T) {
 func TestLeavingWithUndo(t *testing.T) {
 	h := house(t)
 	v := h.amelie()
-	v.post("/leave").sees(422, "/leave", "administrer")
+	v.post("/leave").sees(422, "/leave", "administre")
 	link := "/join/" + h.invite(register.Invitation{})
 	b := h.visitor()
 	b.post(link, "local", "bram", "name", "Bram", "language", "nl", "password", goodWord)
