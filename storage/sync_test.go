@@ -171,8 +171,8 @@ func TestFloorPassesVacatedNames(t *testing.T) {
 		return err
 	})
 	must(t, db, func(tx *Tx) error {
-		if got := tx.VacatedName(id, gone, old.ModSeq); got != "gone" {
-			t.Errorf("vacated name %q", got)
+		if got := tx.VacatedNames(id, gone, old.ModSeq); len(got) != 1 || got[0] != "gone" {
+			t.Errorf("vacated names %q", got)
 		}
 		c, err := tx.Collection(id)
 		c.LogRows += leastRows + trimBatch // as after many changes

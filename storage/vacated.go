@@ -45,16 +45,6 @@ func (tx *Tx) VacatedNames(c CollectionID, id ItemID, since ModSeq) (out []strin
 	return out
 }
 
-// VacatedName returns the last name that an item left after since, "" when it
-// left none.
-func (tx *Tx) VacatedName(c CollectionID, id ItemID, since ModSeq) string {
-	names := tx.VacatedNames(c, id, since)
-	if len(names) == 0 {
-		return ""
-	}
-	return names[len(names)-1]
-}
-
 // trimVacated drops the names that the items of a log row left up to its
 // ModSeq.
 func (tx *Tx) trimVacated(c CollectionID, rs []Range, upTo ModSeq) {

@@ -25,6 +25,7 @@ type Config struct {
 	MaxMessage  int64             `toml:"max_message_bytes" doc:"Largest message accepted, in bytes."`
 	Web         string            `toml:"web" doc:"Where members' browsers come to; https:// and the hostname when empty."`
 	Proxies     []string          `toml:"http_proxies" doc:"Addresses or networks of reverse proxies in front, whose X-Forwarded-For is believed."`
+	Origins     []string          `toml:"dav_origins" doc:"Web applications elsewhere, such as https://calendar.example, whose pages may use DAV here (CORS)."`
 	TrustLocal  bool              `toml:"-"`
 	PlainHTTP   bool              `toml:"-"`
 	MetricsAddr string            `toml:"metrics" doc:"Address for Prometheus metrics; keep it on loopback. Empty: none."`

@@ -41,6 +41,9 @@ func (a *App) buildWeb(conf *tls.Config) error {
 
 func (a *App) webServer(h http.Handler) (*web.Server, error) {
 	s := &web.Server{Handler: h, Log: a.log, NewTrace: a.rings["http"].New, Trusted: a.trusted, Private: secretPaths}
+	if len(a.cfg.Origins) > 0 {
+		s.CORS = []web.CORS{{Paths: []string{davRoot, "/.well-known/"}, Origins: a.cfg.Origins}}
+	}
 	for _, text := range a.cfg.Proxies {
 		p, err := netip.ParsePrefix(text)
 		if one, bad := netip.ParseAddr(text); bad == nil {

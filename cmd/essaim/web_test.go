@@ -56,6 +56,26 @@ func TestPlainHTTPOfADemoIsTheRealThing(t *testing.T) {
 	}
 }
 
+func TestOriginsMayUseDAVOnly(t *testing.T) {
+	url := serveWeb(t, webApp(t, Config{PlainHTTP: true, Origins: []string{"https://calendar.example"}}))
+	for path, want := range map[string]string{"/dav/": "https://calendar.example", "/": ""} {
+		r, err := http.NewRequest("OPTIONS", url+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Origin", "https://calendar.example")
+		r.Header.Set("Access-Control-Request-Method", "PROPFIND")
+		res, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		if got := res.Header.Get("Access-Control-Allow-Origin"); got != want || want != "" && res.StatusCode != http.StatusNoContent {
+			t.Errorf("%s: %d %q", path, res.StatusCode, got)
+		}
+	}
+}
+
 func TestProxiesAreAddressesOrNetworks(t *testing.T) {
 	a := webApp(t, Config{Proxies: []string{"10.0.0.0/8", "2001:db8::1"}})
 	if got := a.metrics.web["https"].Proxies; len(got) != 2 || got[1].Bits() != 128 {
