@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"sync"
 	"time"
 )
 
@@ -24,17 +25,52 @@ type watchdog struct {
 	limit time.Duration
 	bite  func(time.Time) error // sets the deadline
 	timer *time.Timer
+
+	mu    sync.Mutex
+	until time.Time // of the step under way, zero between steps
+	over  bool      // the request: net/http must not be touched any more
 }
 
 func (d *watchdog) start() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.over {
+		return
+	}
+	d.until = time.Now().Add(d.limit)
 	if d.timer == nil {
-		d.timer = time.AfterFunc(d.limit, func() { _ = d.bite(past) })
+		d.timer = time.AfterFunc(d.limit, d.fire)
 		return
 	}
 	d.timer.Reset(d.limit)
 }
 
-func (d *watchdog) stop() { d.timer.Stop() }
+func (d *watchdog) stop() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.until = time.Time{}
+	if d.timer != nil {
+		d.timer.Stop()
+	}
+}
+
+// end is stop for good.
+func (d *watchdog) end() {
+	d.mu.Lock()
+	d.over = true
+	d.mu.Unlock()
+	d.stop()
+}
+
+// fire may come late, when its step has ended, the next is under way or the
+// request is over.
+func (d *watchdog) fire() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !d.over && !d.until.IsZero() && !time.Now().Before(d.until) {
+		_ = d.bite(past)
+	}
+}
 
 // A body is a request's, whose every read is watched, and which must come with
 // some speed.
@@ -168,5 +204,9 @@ func (s *Server) watch(rw http.ResponseWriter, r *http.Request) *writer {
 // leave bounds the time in which net/http writes what the handler has left.
 func (w *writer) leave() {
 	w.leaveBody()
+	w.dog.end()
+	if w.body != nil {
+		w.body.dog.end()
+	}
 	_ = w.control.SetWriteDeadline(w.now().Add(w.limits.Write))
 }

@@ -27,7 +27,7 @@ import (
 
 // Limits bound what strangers can take. Zero values are the defaults.
 type Limits struct {
-	Connections int           // in all: 4096
+	Connections int           // in all: 2048
 	PerAddress  int           // connections of one address, or of one /64 of IPv6: 128
 	HeaderBytes int           // of one request: 64 KiB
 	Header      time.Duration // to complete a TLS handshake or a request's header: 10 s
@@ -38,7 +38,7 @@ type Limits struct {
 }
 
 func (l Limits) defaults() Limits {
-	or(&l.Connections, 4096)
+	or(&l.Connections, 2048)
 	or(&l.PerAddress, 128)
 	or(&l.HeaderBytes, 64<<10)
 	or(&l.Header, 10*time.Second)

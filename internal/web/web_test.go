@@ -220,6 +220,29 @@ func TestUnreadAnswerIsCutOff(t *testing.T) {
 	}
 }
 
+// A timer that fires late touches neither the next step nor, after its end, the
+// request.
+func TestWatchdogBitesOnlyItsStep(t *testing.T) {
+	bites := 0
+	d := watchdog{limit: time.Hour, bite: func(time.Time) error { bites++; return nil }}
+	d.start()
+	d.fire() // too early: of an older step
+	d.stop()
+	d.fire()
+	d.start()
+	d.end()
+	d.until = time.Unix(1, 0)
+	d.fire()
+	d.start()
+	if bites != 0 || !d.until.Equal(time.Unix(1, 0)) {
+		t.Errorf("%d bites", bites)
+	}
+	d = watchdog{limit: time.Nanosecond, bite: d.bite, until: time.Unix(1, 0)}
+	if d.fire(); bites != 1 {
+		t.Error("no bite when the time has come")
+	}
+}
+
 // The average speed counts after a while, by the clock.
 func TestTricklingBodyIsCutOff(t *testing.T) {
 	clock := time.Unix(1_800_000_000, 0)
