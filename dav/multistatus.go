@@ -52,8 +52,13 @@ type lateValue struct {
 }
 
 // Multistatus begins an answer. Nothing is sent before the first page is full.
+// With return=minimal it says nothing of what is not there (RFC 8144 §2.1).
 func (x *Exchange) Multistatus(want *Want) *Multistatus {
 	m := &Multistatus{x: x, want: want}
+	if x.prefers(preferMinimal) {
+		want.minimal = true
+		x.applied(preferMinimal)
+	}
 	m.w.Root(davxml.DAV("multistatus"), want.spaces()...)
 	m.out.Declare(append(want.spaces(), davxml.NS)...)
 	return m

@@ -31,7 +31,6 @@ func propfind(x *Exchange) error {
 	if err != nil {
 		return err
 	}
-	x.quieten(want)
 	m := x.Multistatus(want)
 	collection := false
 	err = x.View(func(s *Scope) error {
@@ -46,14 +45,6 @@ func propfind(x *Exchange) error {
 		err = x.walk(m, depth == infinity)
 	}
 	return m.Finish(err)
-}
-
-// quieten follows return=minimal.
-func (x *Exchange) quieten(w *Want) {
-	if x.prefers(preferMinimal) {
-		w.minimal = true
-		x.applied(preferMinimal)
-	}
 }
 
 // propfindRoot looks at what can refuse the request and writes the response for

@@ -36,7 +36,6 @@ func syncCollection(x *Exchange, body *davxml.Element) error {
 	if err != nil {
 		return err
 	}
-	x.quieten(q.want)
 	m := x.Multistatus(q.want)
 	err = x.View(func(s *Scope) error { return q.start(s) })
 	for first := true; err == nil && (first || q.more && m.count < q.limit); first = false {

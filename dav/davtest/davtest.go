@@ -36,7 +36,8 @@ type House struct {
 // BenQuota is what ben's household may use, in bytes.
 const BenQuota = 20_000
 
-// New opens a house. Whom a request is from is the User field of its header.
+// New opens a house. Whom a request is from is the User field of its
+// header, or the name of its Basic credentials.
 func New(tb testing.TB) *House {
 	tb.Helper()
 	db, err := storage.Open(tb.TempDir(), storage.Options{})
@@ -48,7 +49,12 @@ func New(tb testing.TB) *House {
 	h.Directory = accounts.NewDirectory(db)
 	h.Engine = dav.New(dav.Options{
 		DB: db, Directory: h.Directory, Now: func() time.Time { return h.Now },
-		User: func(r *http.Request) storage.AccountID { return h.Accounts[r.Header.Get("User")] },
+		User: func(r *http.Request) storage.AccountID {
+			if name, _, ok := r.BasicAuth(); ok {
+				return h.Accounts[name]
+			}
+			return h.Accounts[r.Header.Get("User")]
+		},
 	})
 	server := httptest.NewServer(h.Engine)
 	h.Address = server.Listener.Addr().String()
