@@ -107,13 +107,14 @@ func (r *rule) allows(from, to string) bool {
 }
 
 type pkg struct {
-	ImportPath, Doc  string
+	ImportPath, Dir  string
+	Doc              string
 	GoFiles, Imports []string
 }
 
 func packages(t *testing.T) []pkg {
 	t.Helper()
-	out, err := exec.Command("go", "list", "-json=ImportPath,Doc,GoFiles,Imports", module+"/...").Output()
+	out, err := exec.Command("go", "list", "-json=ImportPath,Dir,Doc,GoFiles,Imports", module+"/...").Output()
 	if err != nil {
 		t.Fatalf("go list: %v", err)
 	}
