@@ -100,7 +100,7 @@ func (f *fetcher) plan() {
 	f.cold = f.Envelope || f.BodyStructure || f.Body || len(f.Sections) > 0
 	f.bodies = f.Body
 	for _, sec := range f.Sections {
-		if sec.Spec != "HEADER.FIELDS" || len(sec.Part) > 0 {
+		if sec.Spec != "HEADER.FIELDS" || len(sec.Part) > 0 || !mailbox.Keeps(sec.Fields) {
 			f.bodies = true
 		}
 	}

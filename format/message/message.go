@@ -54,15 +54,11 @@ func ParseHeader(b []byte) []Field {
 // when the line is no field. b is not empty.
 func FirstField(b []byte) Field {
 	raw := b[:fieldLength(b)]
-	colon := bytes.IndexByte(raw, ':')
-	if colon <= 0 {
+	name := fieldName(raw)
+	if name == nil {
 		return Field{Raw: raw}
 	}
-	name := bytes.TrimRight(raw[:colon], " \t")
-	if len(name) == 0 || bytes.ContainsAny(name, " \t\r\n") {
-		return Field{Raw: raw}
-	}
-	return Field{string(name), raw, bytes.TrimSpace(raw[colon+1:])}
+	return Field{string(name), raw, bytes.TrimSpace(raw[bytes.IndexByte(raw, ':')+1:])}
 }
 
 // fieldLength returns the length of the first field with its folds.
@@ -131,10 +127,14 @@ func Unfold(v []byte) []byte {
 // AppendFields copies the fields whose names are in names, or with not the
 // others, in their order and as they are, and a blank line (RFC 9051 §6.4.5.1).
 func AppendFields(dst, header []byte, names []string, not bool) []byte {
-	for _, f := range ParseHeader(header) {
-		if hasName(names, f.Name) != not {
-			dst = append(dst, f.Raw...)
-			if !bytes.HasSuffix(f.Raw, []byte("\n")) {
+	for len(header) > 0 {
+		raw := header[:fieldLength(header)]
+		header = header[len(raw):]
+		if blank(raw) {
+			break
+		}
+		if name := fieldName(raw); name != nil && hasName(names, name) != not {
+			if dst = append(dst, raw...); raw[len(raw)-1] != '\n' {
 				dst = append(dst, '\r', '\n')
 			}
 		}
@@ -142,9 +142,22 @@ func AppendFields(dst, header []byte, names []string, not bool) []byte {
 	return append(dst, '\r', '\n')
 }
 
-func hasName(names []string, name string) bool {
+// fieldName returns the name of a field, nil when the line is no field.
+func fieldName(raw []byte) []byte {
+	colon := bytes.IndexByte(raw, ':')
+	if colon <= 0 {
+		return nil
+	}
+	name := bytes.TrimRight(raw[:colon], " \t")
+	if len(name) == 0 || bytes.ContainsAny(name, " \t\r\n") {
+		return nil
+	}
+	return name
+}
+
+func hasName(names []string, name []byte) bool {
 	for _, n := range names {
-		if strings.EqualFold(n, name) {
+		if len(n) == len(name) && strings.EqualFold(n, string(name)) {
 			return true
 		}
 	}

@@ -1,9 +1,6 @@
 package phrasebook
 
-import (
-	"slices"
-	"strings"
-)
+import "strings"
 
 // oneByte are the first bytes that stand for the first phrases of the book.
 var oneByte = func() []byte {
@@ -34,11 +31,28 @@ var nibbles = func() (t [len(alphabets)][256]byte) {
 // pair is the hash of the first two bytes of a text.
 func pair(b []byte) int { return (int(b[0])<<4 ^ int(b[1])) & 1023 }
 
+// inRun has a bit for each alphabet a byte is in.
+var inRun = func() (t [256]uint8) {
+	for a := range alphabets {
+		for i := range alphabets[a] {
+			t[alphabets[a][i]] |= 1 << a
+		}
+	}
+	return t
+}()
+
+// An opening is a phrase by its first four bytes.
+type opening struct {
+	first, mask   uint32
+	n             uint16
+	length, costs uint8
+}
+
 // book is the table both ways.
 var book = func() (b struct {
 	phrases  []string
-	starting [1024][]uint16 // by pair, the longest first
-	tokens   [256]struct{ text string }
+	starting [1024][]opening // by pair
+	tokens   [256]string     // of one byte
 }) {
 	seen := map[string]bool{}
 	for _, list := range [][]string{often, strings.Split(headers, "|"), strings.Split(mime, "|"), strings.Split(words, "|")} {
@@ -51,19 +65,19 @@ var book = func() (b struct {
 		}
 	}
 	for i, ph := range b.phrases {
-		k := pair([]byte(ph))
-		b.starting[k] = append(b.starting[k], uint16(i))
-	}
-	for _, s := range b.starting {
-		slices.SortStableFunc(s, func(x, y uint16) int { return len(b.phrases[y]) - len(b.phrases[x]) })
-	}
-	for c := range 256 {
-		if itself(byte(c)) {
-			b.tokens[c].text = string(rune(c))
+		e := opening{n: uint16(i), length: uint8(len(ph)), costs: 2}
+		for k := range min(4, len(ph)) {
+			e.first |= uint32(ph[k]) << (8 * k)
+			e.mask |= 0xff << (8 * k)
 		}
+		if i < len(oneByte) {
+			e.costs = 1
+		}
+		k := pair([]byte(ph))
+		b.starting[k] = append(b.starting[k], e)
 	}
 	for i, c := range oneByte {
-		b.tokens[c].text = b.phrases[i]
+		b.tokens[c] = b.phrases[i]
 	}
 	return b
 }()

@@ -34,7 +34,7 @@ const (
 	asBack
 	asRun
 
-	long = 24 // worth taking unseen
+	long = 20 // worth taking unseen
 )
 
 var packers = sync.Pool{New: func() any { return new(packer) }}
@@ -103,20 +103,26 @@ func itself(c byte) bool { return c >= ' ' && c < 127 || c == '\t' || c == '\n' 
 
 // phrases tries those of the book, and returns the length of the longest.
 func (p *packer) phrases(i int, rest []byte) (longest int) {
-	if len(rest) < 2 {
+	var first uint32 // four bytes decide about most
+	switch {
+	case len(rest) >= 4:
+		first = binary.LittleEndian.Uint32(rest)
+	case len(rest) < 2:
 		return 0
+	default:
+		for k, c := range rest {
+			first |= uint32(c) << (8 * k)
+		}
 	}
-	for _, n := range book.starting[pair(rest)] {
-		ph := book.phrases[n]
-		if len(ph) > len(rest) || string(rest[:len(ph)]) != ph {
+	for _, e := range book.starting[pair(rest)] {
+		if first&e.mask != e.first || int(e.length) > len(rest) {
 			continue
 		}
-		costs := 1
-		if int(n) >= len(oneByte) {
-			costs = 2
+		if e.length > 4 && string(rest[4:e.length]) != book.phrases[e.n][4:] {
+			continue
 		}
-		longest = max(longest, len(ph))
-		p.reach(i, step{asPhrase, uint16(len(ph)), n}, costs)
+		longest = max(longest, int(e.length))
+		p.reach(i, step{asPhrase, uint16(e.length), e.n}, int(e.costs))
 	}
 	return longest
 }
@@ -161,7 +167,13 @@ func (p *packer) back(i, at int, rest []byte) int {
 
 // runs tries the letters of each alphabet.
 func (p *packer) runs(i, at int, rest []byte) {
+	if inRun[rest[0]] == 0 {
+		return
+	}
 	for a := range alphabets {
+		if inRun[rest[0]]&(1<<a) == 0 {
+			continue
+		}
 		end := max(p.ends[a], at)
 		for end < at+len(rest) && nibbles[a][p.text[end]] != none {
 			end++

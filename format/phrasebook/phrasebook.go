@@ -47,32 +47,42 @@ const (
 
 var alphabets = [3]string{"0123456789 :+-.,", "0123456789abcdef", "0123456789ABCDEF"}
 
-// Unpack appends the text of a packed form to dst, at most limit bytes of it.
-// With more to come it stops after enough bytes, which may be in the middle of
-// a token: a caller that wants the start of a text pays for the start.
+// Unpack appends the text of a packed form to dst; ErrCorrupt when it is longer
+// than limit bytes, of which it then appends hardly more. It stops after enough
+// bytes, or the end of the token they are in: a caller that wants the start of a
+// text pays for the start.
 func Unpack(dst, packed []byte, enough, limit int) ([]byte, error) {
 	if len(packed) == 0 || packed[0] != Version {
 		return dst, ErrCorrupt
 	}
 	packed = packed[1:]
+	enough = min(enough, limit+1)
 	start := len(dst)
 	for len(packed) > 0 && len(dst)-start < enough {
-		var n int
-		if dst, n = token(dst, start, packed); n == 0 || len(dst)-start > limit {
+		c := packed[0]
+		if itself(c) {
+			dst, packed = append(dst, c), packed[1:]
+			continue
+		}
+		n := 1
+		if text := book.tokens[c]; text != "" {
+			dst = append(dst, text...)
+		} else if dst, n = token(dst, start, packed); n == 0 {
 			return dst, ErrCorrupt
 		}
 		packed = packed[n:]
 	}
+	if len(dst)-start > limit {
+		return dst, ErrCorrupt
+	}
 	return dst, nil
 }
 
-// token appends the text of the first token and returns the token's length, 0
-// when it is none.
+// token appends the text of the first token, which is longer than a byte, and
+// returns the token's length, 0 when it is none.
 func token(dst []byte, start int, b []byte) (out []byte, n int) {
 	c := b[0]
-	switch what := &book.tokens[c]; {
-	case what.text != "":
-		return append(dst, what.text...), 1
+	switch {
 	case len(b) < 2:
 		return dst, 0
 	case c >= tokBack:

@@ -197,14 +197,22 @@ func isAbsent(list []byte, names ...string) bool {
 	return false
 }
 
-// AppendFields appends the named fields and a blank line, and reports whether
-// the index could: if not, the message itself must be read. names are in lower
-// case.
-func (c *Cold) AppendFields(dst []byte, names []string) ([]byte, bool) {
+// Keeps reports whether fields of all these names, in lower case, are kept.
+func Keeps(names []string) bool {
 	for _, n := range names {
-		if !c.Knows(n) {
-			return dst, false
+		if _, ok := keptFields[n]; !ok {
+			return false
 		}
+	}
+	return true
+}
+
+// AppendFields appends the named fields, which are kept ones, and a blank line;
+// it reports whether the index could: if not, the message itself must be read.
+// It needs Headers.
+func (c *Cold) AppendFields(dst []byte, names []string) ([]byte, bool) {
+	if isAbsent(c.piece(2), names...) {
+		return dst, false
 	}
 	for b := c.Kept(); len(b) > 0; {
 		n, colon := foldedLength(b)
