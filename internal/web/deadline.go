@@ -153,7 +153,7 @@ func (w *writer) leaveBody() {
 	}
 	w.left = true
 	end, limit := w.now().Add(w.limits.Read), b.read+maxDrain
-	for buf := make([]byte, 4<<10); !b.done && b.read < limit && w.now().Before(end); {
+	for buf := make([]byte, 1<<10); !b.done && b.read < limit && w.now().Before(end); {
 		_, _ = b.Read(buf)
 	}
 	if !b.done || b.late {
