@@ -250,3 +250,32 @@ func TestHomeTag(t *testing.T) {
 		last = now
 	}
 }
+
+// Sharing is an ACL request, and its end is one without the entry.
+func TestShareByACL(t *testing.T) {
+	h := newHouse(t)
+	h.want(201, nil, "anna", "PUT", annaBook+"a.vcf", vcf("1", "A"))
+	ace := `<D:ace><D:principal><D:href>/dav/principals/users/cleo@coop.example/</D:href></D:principal><D:grant><D:privilege><D:read/></D:privilege></D:grant></D:ace>`
+	acl := func(aces string) string { return `<D:acl` + spaces + `>` + aces + `</D:acl>` }
+	h.want(200, nil, "anna", "ACL", annaBook, acl(ace))
+	shared := cleoHome + h.nameOf("anna")
+	h.want(207, []string{shared, "Anna Aster: Contacts"}, "cleo", "PROPFIND", cleoHome, propfind("<D:displayname/>"), "Depth", "1")
+	h.want(200, []string{"FN:A"}, "cleo", "GET", shared+"a.vcf", "")
+	h.want(207, []string{"403 Forbidden"}, "cleo", "PROPFIND", shared, propfind("<D:acl/>"), "Depth", "0")
+	h.want(403, []string{"need-privileges"}, "cleo", "ACL", shared, acl(""))
+	h.want(201, nil, "cleo", "COPY", shared+"a.vcf", "", "Destination", cleoBook+"a.vcf")
+	h.want(403, []string{"need-privileges"}, "cleo", "COPY", cleoBook+"a.vcf", "", "Destination", shared+"b.vcf")
+	h.want(403, []string{"need-privileges"}, "cleo", "MOVE", shared+"a.vcf", "", "Destination", cleoBook+"b.vcf")
+	h.want(200, nil, "anna", "ACL", annaBook, acl(""))
+	h.want(404, nil, "cleo", "GET", shared+"a.vcf", "")
+}
+
+// nameOf is what the default book of a member is called in the homes of others.
+func (h *house) nameOf(owner string) (name string) {
+	h.View(func(tx *storage.Tx) error {
+		b, err := contacts.Open(tx, h.Accounts[owner], contacts.DefaultBook)
+		name = fmt.Sprintf("~%d/", b.ID)
+		return err
+	})
+	return name
+}

@@ -1,15 +1,12 @@
 package carddav
 
 import (
-	"fmt"
 	"strings"
 	"testing"
 
 	"essaim.coop/essaim/dav/davxml"
 	"essaim.coop/essaim/format/vcard"
 	"essaim.coop/essaim/format/vcard/vcardtest"
-	"essaim.coop/essaim/storage"
-	"essaim.coop/essaim/storage/contacts"
 )
 
 // Whatever a report's body asks for, it is understood or refused.
@@ -53,49 +50,6 @@ func FuzzAccept(f *testing.F) {
 			if v, err := negotiate(accept, stored); err == nil && v != vcard.V3 && v != vcard.V4 {
 				t.Errorf("%q: %q", accept, v)
 			}
-		}
-	})
-}
-
-func BenchmarkQuery10000(b *testing.B) {
-	h := newHouse(b)
-	samples := vcardtest.Cards(10_000, 3)
-	for i := 0; i < len(samples); i += 500 {
-		var ins []*contacts.Incoming
-		for _, s := range samples[i : i+500] {
-			w := h.DB.Stage()
-			_, _ = w.Write(s.Bytes)
-			body, err := w.Finish()
-			if err != nil {
-				b.Fatal(err)
-			}
-			in, err := contacts.Prepare(body)
-			if err != nil {
-				b.Fatal(err)
-			}
-			ins = append(ins, in)
-		}
-		h.update(func(tx *storage.Tx) error {
-			book, err := contacts.Open(tx, h.Accounts["anna"], contacts.DefaultBook)
-			for j := 0; j < len(ins) && err == nil; j++ {
-				_, err = contacts.Put(tx, book, fmt.Sprintf("%d.vcf", i+j), ins[j], h.Now)
-			}
-			return err
-		})
-	}
-	for name, filter := range map[string]string{
-		"indexed": `<C:filter><C:prop-filter name="FN"><C:text-match>dupont</C:text-match></C:prop-filter></C:filter>`,
-		"opened":  `<C:filter><C:prop-filter name="NOTE"><C:text-match>midnight</C:text-match></C:prop-filter></C:filter>`,
-	} {
-		b.Run(name, func(b *testing.B) {
-			for b.Loop() {
-				h.want(207, nil, "anna", "REPORT", annaBook, queryBody(etagData, filter), "Depth", "1")
-			}
-		})
-	}
-	b.Run("listing", func(b *testing.B) {
-		for b.Loop() {
-			h.want(207, nil, "anna", "PROPFIND", annaBook, propfind("<D:getetag/>"), "Depth", "1")
 		}
 	})
 }
