@@ -81,8 +81,8 @@ func (e *expansion) response(s *Scope, w *davxml.Writer, href string, r Resource
 
 // validLocal reports whether a local name from an attribute can be written.
 func validLocal(s string) bool {
-	_, err := davxml.Parse(bytes.NewReader([]byte("<"+s+"/>")), davxml.Limits{})
-	return err == nil
+	e, err := davxml.Parse(bytes.NewReader([]byte("<"+s+"/>")), davxml.Limits{})
+	return err == nil && e.Name.Local == s && len(e.Attrs) == 0
 }
 
 // expand writes a property with a response in place of each reference in it.

@@ -106,7 +106,8 @@ func (s *Scope) step(m *Multistatus, stack []level, infinite bool) ([]level, err
 	top := &stack[len(stack)-1]
 	r, err := s.resolve(top.segments)
 	c, ok := r.(Collection)
-	if errors.Is(err, storage.ErrNotFound) || err == nil && !ok {
+	// Who may not read a collection is not told its members' names (RFC 3744 §3.1).
+	if errors.Is(err, storage.ErrNotFound) || err == nil && (!ok || !c.Allowed(s).Has(PrivRead)) {
 		return stack[:len(stack)-1], nil
 	}
 	if err != nil {

@@ -91,7 +91,8 @@ type Reader interface {
 // A Negotiator has more than one representation. Its answers vary by Accept.
 type Negotiator interface {
 	// Negotiate returns what to answer a GET with, a Reader; its entity tag
-	// differs from that of the others (RFC 9110 §8.8.3.1).
+	// differs from that of the others (RFC 9110 §8.8.3.1), unless a standard
+	// gives the resource one for all (RFC 6352 §6.3.2.3).
 	// A StatusError of 406 when nothing fits.
 	Negotiate(accept string) (Resource, error)
 }
@@ -100,7 +101,8 @@ type Negotiator interface {
 type Writer interface {
 	Collection
 	// Receive looks at a complete body outside any transaction, in the state
-	// that was found before the body was read. It may parse, leave what it
+	// that was found before the body was read. It is not called for the empty
+	// body of a LOCK. It may parse, leave what it
 	// found in Upload.Parsed and replace Upload.Body.
 	Receive(up *Upload) error
 	// Write makes the member name of the upload, or replaces it when old is not
