@@ -75,7 +75,11 @@ func refusal(err error) error {
 
 // Write is dav.Writer.
 func (b *book) Write(s *dav.Scope, name string, _ dav.Resource, up *dav.Upload) (dav.Resource, error) {
-	c, err := contacts.Put(s.Tx, b.store(), name, up.Parsed.(*contacts.Incoming), up.Now)
+	in, ok := up.Parsed.(*contacts.Incoming)
+	if !ok { // the empty body of a LOCK
+		return nil, dav.Forbidden(davxml.CardDAV("valid-address-data"))
+	}
+	c, err := contacts.Put(s.Tx, b.store(), name, in, up.Now)
 	return b.result(c, err)
 }
 

@@ -89,9 +89,11 @@ func TestVersionsAreNegotiated(t *testing.T) {
 	}
 	_, _, own := h.do("anna", "GET", annaBook+"4.vcf", "")
 	_, _, other := h.do("anna", "GET", annaBook+"4.vcf", "", "Accept", "text/vcard;version=3.0")
-	if own.Get("ETag") == other.Get("ETag") || !strings.Contains(other.Get("Vary"), "Accept") {
+	if own.Get("ETag") != other.Get("ETag") || !strings.Contains(other.Get("Vary"), "Accept") {
 		t.Errorf("%v and %v", own, other)
 	}
+	h.want(204, nil, "anna", "PUT", annaBook+"4.vcf", strings.Replace(vcf("4", "Board"), "\r\nN:Board;;;;", "", 1), "If-Match", other.Get("ETag"))
+	_, _, other = h.do("anna", "GET", annaBook+"4.vcf", "", "Accept", "text/vcard;version=3.0")
 	h.want(304, nil, "anna", "GET", annaBook+"4.vcf", "", "Accept", "text/vcard;version=3.0", "If-None-Match", other.Get("ETag"))
 }
 
@@ -278,4 +280,30 @@ func (h *house) nameOf(owner string) (name string) {
 		return err
 	})
 	return name
+}
+
+// Who may only see that a book is there learns nothing of what is in it.
+func TestLookupIsNotRead(t *testing.T) {
+	h := newHouse(t)
+	h.want(201, nil, "anna", "PUT", annaBook+"secret.vcf", vcf("1", "Secret"))
+	shared := cleoHome + h.share("anna", "cleo", storage.RightLookup)
+	h.want(207, []string{"Anna Aster: Contacts", "!secret"}, "cleo", "PROPFIND", shared, propfind("<D:displayname/>"), "Depth", "1")
+	h.want(403, []string{"!secret"}, "cleo", "REPORT", shared, queryBody(etagData, `<C:filter><C:prop-filter name="FN"/></C:filter>`), "Depth", "1")
+	h.want(403, []string{"!Secret"}, "cleo", "REPORT", shared, `<C:addressbook-multiget`+spaces+`>`+etagData+`<D:href>`+shared+`secret.vcf</D:href></C:addressbook-multiget>`)
+	h.want(403, nil, "cleo", "REPORT", shared, `<D:sync-collection`+spaces+`><D:sync-token/><D:sync-level>1</D:sync-level><D:prop/></D:sync-collection>`)
+	h.want(403, nil, "cleo", "GET", shared+"secret.vcf", "")
+}
+
+// A LOCK would make an empty card, which is none.
+func TestLocks(t *testing.T) {
+	h := newHouse(t)
+	lock := `<D:lockinfo` + spaces + `><D:lockscope><D:exclusive/></D:lockscope><D:locktype><D:write/></D:locktype></D:lockinfo>`
+	h.want(403, []string{"valid-address-data"}, "anna", "LOCK", annaBook+"new.vcf", lock)
+	h.want(201, nil, "anna", "PUT", annaBook+"a.vcf", vcf("1", "A"))
+	shared := cleoHome + h.share("anna", "cleo", storage.OwnerRights)
+	_, _, header := h.do("anna", "LOCK", annaBook+"a.vcf", lock, "Depth", "0")
+	h.want(423, nil, "cleo", "PUT", shared+"a.vcf", vcf("1", "B"))
+	h.want(204, nil, "anna", "PUT", annaBook+"a.vcf", vcf("1", "B"), "If", "("+header.Get("Lock-Token")+")")
+	h.want(204, nil, "anna", "UNLOCK", annaBook+"a.vcf", "", "Lock-Token", header.Get("Lock-Token"))
+	h.want(204, nil, "cleo", "PUT", shared+"a.vcf", vcf("1", "C"))
 }

@@ -84,11 +84,12 @@ type converted struct {
 
 var _ dav.Reader = (*converted)(nil)
 
-// Stat has an entity tag of its own (RFC 9110 §8.8.3.1) and no size, which only
-// the conversion can tell.
+// Stat has no size, which only the conversion can tell. The entity tag is the
+// card's, whatever it is converted to (RFC 6352 §6.3.2.3): a client puts a change
+// back on the condition of the tag it has read.
 func (c *converted) Stat() dav.Stat {
 	st := c.source.Stat()
-	st.ETag, st.Size, st.Type = st.ETag+"-v"+string(c.to[:1]), -1, mediaType(c.to)
+	st.Size, st.Type = -1, mediaType(c.to)
 	return st
 }
 

@@ -51,7 +51,7 @@ type getter struct {
 }
 
 func newGetter(x *dav.Exchange, s *dav.Scope) (*getter, error) {
-	r, err := x.Target(s)
+	r, err := readable(x, s)
 	if err != nil {
 		return nil, err
 	}
@@ -66,8 +66,6 @@ func (g *getter) get(m *dav.Multistatus, href string) error {
 		m.Status(href, dav.Status(http.StatusNotFound))
 	case err != nil:
 		return err
-	case !r.Allowed(g.s).Has(dav.PrivRead):
-		m.Status(href, dav.Status(http.StatusForbidden))
 	default:
 		m.Resource(g.s, href, r)
 	}

@@ -96,7 +96,7 @@ type match struct {
 // book nothing, as a book is no card (§8.6).
 func finderFor(x *dav.Exchange) (f finder, err error) {
 	err = x.View(func(s *dav.Scope) error {
-		r, err := x.Target(s)
+		r, err := readable(x, s)
 		if err != nil {
 			return err
 		}
@@ -198,8 +198,18 @@ func (f *bookFinder) write(x *dav.Exchange, m *dav.Multistatus, found []match) e
 	})
 }
 
-func targetBook(x *dav.Exchange, s *dav.Scope) (*book, error) {
+// readable is the target of a report. Who may only see that it is there must
+// not learn by questions what is in it.
+func readable(x *dav.Exchange, s *dav.Scope) (dav.Resource, error) {
 	r, err := x.Target(s)
+	if err == nil && !r.Allowed(s).Has(dav.PrivRead) {
+		return nil, dav.Forbidden(davxml.DAV("need-privileges"))
+	}
+	return r, err
+}
+
+func targetBook(x *dav.Exchange, s *dav.Scope) (*book, error) {
+	r, err := readable(x, s)
 	if err != nil {
 		return nil, err
 	}
