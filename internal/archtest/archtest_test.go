@@ -40,6 +40,7 @@ var rules = []rule{
 	{"dav", []string{"storage", "storage/blob", "storage/accounts", "storage/locks", "dav/davxml"}, "the engine knows resources, not what their content means"},
 	{"dav/davtest", []string{"storage", "storage/blob", "storage/accounts", "storage/locks", "dav", "dav/davxml"}, "what trees are tested with stands on the engine"},
 	{"dav/home", []string{"storage", "storage/accounts", "dav", "dav/davxml"}, "what calendars and address books have in common knows neither"},
+	{"dav/caldav", []string{"storage", "storage/accounts", "storage/calendar", "dav", "dav/davxml", "dav/home"}, "a door does not look into another door"},
 	{"dav/carddav", []string{"storage", "storage/accounts", "storage/contacts", "dav", "dav/davxml", "dav/home"}, "a door does not look into another door"},
 	{"dav/webfs", []string{"storage", "storage/accounts", "storage/files", "dav", "dav/davxml"}, "a door does not look into another door"},
 	{"dav/davxml", nil, "a codec is pure: bytes in, values out"},

@@ -202,6 +202,9 @@ func NamedZone(name string) (Zone, bool) {
 	return Zone{name: name}, zone.Named(name) != nil && len(name) <= 200
 }
 
+// Location is where the zone's clocks are.
+func (z Zone) Location() *time.Location { return Location(z.name, z.text) }
+
 // SetZone gives a calendar its time zone; the zero Zone takes it away.
 func SetZone(tx *storage.Tx, c Calendar, z Zone) error {
 	c.Extra = append(slices.Clone(c.Extra[:2]), z.name...)
@@ -228,6 +231,27 @@ func Location(name, text string) *time.Location {
 		return loc
 	}
 	return time.UTC
+}
+
+const transpName = "transparent"
+
+// Transparent reports whether what is in a calendar leaves a member free (RFC
+// 6638 §9.1): as the member has set it, or else when it is not their own.
+func Transparent(tx *storage.Tx, c Calendar, a storage.AccountID) bool {
+	if v := tx.Property(c.ID.Object(), a, transpName); len(v) == 1 {
+		return v[0] == 1
+	}
+	return c.Account != a
+}
+
+// SetTransparent sets it for one member.
+func SetTransparent(tx *storage.Tx, c Calendar, a storage.AccountID, transparent bool) error {
+	v := []byte{0}
+	if transparent {
+		v[0] = 1
+	}
+	tx.Bump(a)
+	return tx.SetProperty(c.ID.Object(), a, transpName, v)
 }
 
 // Delete removes a calendar with its objects.

@@ -213,15 +213,23 @@ func Remove(tx *storage.Tx, c Calendar, o Object) error {
 	return nil
 }
 
-// Copy puts an object into another calendar; in the same one its UID is taken.
-// What has the name there is replaced.
-func Copy(tx *storage.Tx, from Calendar, o Object, to Calendar, name string, now time.Time) (Object, error) {
-	if old, err := Get(tx, to.ID, name); err == nil {
-		if err := Remove(tx, to, old); err != nil {
-			return Object{}, err
-		}
+// Touch notes an object as changed, as its properties are.
+func Touch(tx *storage.Tx, c Calendar, o Object) error {
+	if err := tx.Writable(); err != nil {
+		return err
 	}
-	if _, _, err := place(tx, to, name, &o); err != nil {
+	tx.ReplaceItem(c.Collection, o.Item, o.marshal())
+	return nil
+}
+
+// Copy puts an object into another calendar. An object of the same UID that has
+// the name there is replaced; see Put for the conflicts.
+func Copy(tx *storage.Tx, from Calendar, o Object, to Calendar, name string, now time.Time) (Object, error) {
+	old, exists, err := place(tx, to, name, &o)
+	if err == nil && exists {
+		err = Remove(tx, to, old)
+	}
+	if err != nil {
 		return Object{}, err
 	}
 	n := o
@@ -233,14 +241,10 @@ func Copy(tx *storage.Tx, from Calendar, o Object, to Calendar, name string, now
 	return n, tx.CopyProperties(storage.Object{Collection: from.ID, Item: o.Item}, storage.Object{Collection: to.ID, Item: n.Item})
 }
 
-// Move puts an object into another calendar or renames it. What has the name
-// there is replaced.
+// Move puts an object into another calendar or renames it; see Copy.
 func Move(tx *storage.Tx, from Calendar, o Object, to Calendar, name string, now time.Time) (Object, error) {
 	if from.ID == to.ID {
 		return rename(tx, from, o, name)
-	}
-	if to.Types()&o.Type == 0 {
-		return Object{}, &TypeError{o.Type}
 	}
 	n, err := Copy(tx, from, o, to, name, now)
 	if err != nil {
@@ -252,16 +256,14 @@ func Move(tx *storage.Tx, from Calendar, o Object, to Calendar, name string, now
 }
 
 func rename(tx *storage.Tx, c Calendar, o Object, name string) (Object, error) {
+	if name == o.Name {
+		return o, nil
+	}
 	if err := checkName(name); err != nil {
 		return Object{}, err
 	}
-	if old, err := Get(tx, c.ID, name); err == nil {
-		if old.Item == o.Item {
-			return o, nil
-		}
-		if err := Remove(tx, c, old); err != nil {
-			return Object{}, err
-		}
+	if old, err := Get(tx, c.ID, name); err == nil { // its UID is another
+		return Object{}, &UIDConflict{o.UID, old.Name}
 	}
 	if err := tx.Vacate(c.Collection, o.Item, o.Name); err != nil {
 		return Object{}, err

@@ -10,6 +10,7 @@
 package filter
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -91,11 +92,11 @@ func (c *Comp) Match(s *Subject) bool {
 	return c.Range == nil && m.inside(c, s.Component, nil)
 }
 
-// Target is the component type that a filter is after, with its time range:
+// Target is a component type that what matches must have, with its time range:
 // what an index can be asked for. "" is any.
 func (c *Comp) Target() (name string, r *Range) {
 	for i := range c.Comps {
-		if k := &c.Comps[i]; !k.NotDefined {
+		if k := &c.Comps[i]; !k.NotDefined && slices.Contains(indexed, k.Name) {
 			if k.Range != nil {
 				return k.Name, k.Range
 			}
@@ -109,6 +110,21 @@ func (c *Comp) Target() (name string, r *Range) {
 	}
 	return name, nil
 }
+
+// Decided reports that the filter only asks for a type of component, so that an
+// index of types has answered it.
+func (c *Comp) Decided() bool {
+	if c.NotDefined || c.Range != nil || len(c.Props) > 0 || len(c.Comps) > 1 {
+		return false
+	}
+	if len(c.Comps) == 0 {
+		return true
+	}
+	k := &c.Comps[0]
+	return slices.Contains(indexed, k.Name) && !k.NotDefined && k.Range == nil && len(k.Props) == 0 && len(k.Comps) == 0
+}
+
+var indexed = []string{"VEVENT", "VTODO", "VJOURNAL", "VFREEBUSY", "VAVAILABILITY"}
 
 type matcher struct{ *Subject }
 

@@ -1,0 +1,175 @@
+package caldav
+
+import (
+	"errors"
+	"mime"
+	"net/http"
+	"strings"
+
+	"essaim.coop/essaim/dav"
+	"essaim.coop/essaim/dav/davxml"
+	"essaim.coop/essaim/dav/home"
+	"essaim.coop/essaim/format/ical"
+	"essaim.coop/essaim/format/ical/recur"
+	"essaim.coop/essaim/storage/calendar"
+)
+
+// A cal is a calendar in a home.
+type cal struct{ *home.Collection }
+
+var (
+	_ dav.Writer  = (*cal)(nil)
+	_ dav.Deleter = (*cal)(nil)
+	_ dav.Carrier = (*cal)(nil)
+	_ dav.Syncer  = (*cal)(nil)
+)
+
+func (c *cal) store() (calendar.Calendar, error) { return calendar.Of(c.Collection.Collection) }
+
+// Receive is dav.Writer: the preconditions of RFC 4791 §5.3.2.1 that concern the
+// object alone.
+func (c *cal) Receive(up *dav.Upload) error {
+	if !isCalendar(up.Type) {
+		return dav.Forbidden(davxml.CalDAV("supported-calendar-data"))
+	}
+	in, err := calendar.Prepare(up.Body)
+	if err != nil {
+		return refusal(err)
+	}
+	up.Parsed = in
+	return nil
+}
+
+// isCalendar accepts the type of iCalendar and those of clients that do not say
+// what they send.
+func isCalendar(contentType string) bool {
+	if contentType == "" {
+		return true
+	}
+	t, _, err := mime.ParseMediaType(contentType)
+	if err != nil && !errors.Is(err, mime.ErrInvalidMediaParameter) {
+		return false
+	}
+	switch t {
+	case ical.ContentType, "text/plain", "application/octet-stream", "application/x-www-form-urlencoded":
+		return true
+	}
+	return false
+}
+
+// refusals are the errors that name a precondition, the first that fits.
+var refusals = []struct {
+	err  error
+	name string
+}{
+	{ical.ErrLimit, "max-resource-size"},
+	{recur.ErrRScale, "supported-rscale"}, // RFC 7529 §7
+	{calendar.ErrAttendees, "max-attendees-per-instance"},
+	{calendar.ErrInstances, "max-instances"},
+	{ical.ErrObject, "valid-calendar-object-resource"},
+	{ical.ErrSyntax, "valid-calendar-data"},
+}
+
+// refusal names the precondition that an object does not meet, and says in it why.
+func refusal(err error) error {
+	for _, r := range refusals {
+		if errors.Is(err, r.err) {
+			e := dav.Forbidden(davxml.CalDAV(r.name))
+			e.Err = err
+			e.Detail = func(w *davxml.Writer) { w.Text(err.Error()) }
+			return e
+		}
+	}
+	return err
+}
+
+// Write is dav.Writer.
+func (c *cal) Write(s *dav.Scope, name string, old dav.Resource, up *dav.Upload) (dav.Resource, error) {
+	if err := scheduleTagMatches(s, old); err != nil {
+		return nil, err
+	}
+	k, err := c.store()
+	if err != nil {
+		return nil, err
+	}
+	o, err := calendar.Put(s.Tx, k, name, up.Parsed.(*calendar.Incoming), calendar.Client, up.Now)
+	if tag := o.ScheduleTag(); err == nil && tag != "" {
+		up.Answer.Set("Schedule-Tag", `"`+tag+`"`)
+	}
+	return c.result(o, err)
+}
+
+// scheduleTagMatches evaluates If-Schedule-Tag-Match (RFC 6638 §3.2.10, §8.3).
+func scheduleTagMatches(s *dav.Scope, r dav.Resource) error {
+	want := strings.TrimSpace(s.Header.Get("If-Schedule-Tag-Match"))
+	if want == "" {
+		return nil
+	}
+	if o, ok := r.(*object); ok && o.ScheduleTag() != "" && want == `"`+o.ScheduleTag()+`"` {
+		return nil
+	}
+	return dav.Status(http.StatusPreconditionFailed)
+}
+
+// result is the object, or the precondition that the calendar does not meet.
+func (c *cal) result(o calendar.Object, err error) (dav.Resource, error) {
+	var conflict *calendar.UIDConflict
+	var wrong *calendar.TypeError
+	switch {
+	case errors.As(err, &conflict):
+		e := dav.Conflict(davxml.CalDAV("no-uid-conflict"))
+		e.Err = err
+		return nil, e.WithHref(c.Path(conflict.Name))
+	case errors.As(err, &wrong):
+		e := dav.Forbidden(davxml.CalDAV("supported-calendar-component"))
+		e.Err = err
+		return nil, e
+	case err != nil:
+		return nil, err
+	}
+	return &object{in: c.Collection, row: o}, nil
+}
+
+// Delete is dav.Deleter.
+func (c *cal) Delete(s *dav.Scope, _ string, r dav.Resource) error {
+	if err := scheduleTagMatches(s, r); err != nil {
+		return err
+	}
+	k, err := c.store()
+	if err != nil {
+		return err
+	}
+	return calendar.Remove(s.Tx, k, r.(*object).row)
+}
+
+// Copy is dav.Carrier.
+func (c *cal) Copy(s *dav.Scope, g dav.Carriage) (dav.Resource, error) {
+	return c.carry(s, g, calendar.Copy)
+}
+
+// Move is dav.Carrier.
+func (c *cal) Move(s *dav.Scope, g dav.Carriage) (dav.Resource, error) {
+	return c.carry(s, g, calendar.Move)
+}
+
+// carry copies or moves an object. A calendar cannot be in a calendar (RFC 4791
+// §4.2).
+func (c *cal) carry(s *dav.Scope, g dav.Carriage, how carrying) (dav.Resource, error) {
+	src, ok := g.Source.(*object)
+	if !ok {
+		return nil, dav.Forbidden(davxml.CalDAV("calendar-collection-location-ok"))
+	}
+	if err := scheduleTagMatches(s, src); err != nil {
+		return nil, err
+	}
+	from, err := calendar.Of(src.in.Collection)
+	if err != nil {
+		return nil, err
+	}
+	to, err := c.store()
+	if err != nil {
+		return nil, err
+	}
+	o, err := how(s.Tx, from, src.row, to, g.Name, s.Now)
+	return c.result(o, err)
+}

@@ -1,0 +1,112 @@
+package caldav
+
+import (
+	"errors"
+	"time"
+
+	"essaim.coop/essaim/dav"
+	"essaim.coop/essaim/dav/davxml"
+	"essaim.coop/essaim/format/ical"
+	"essaim.coop/essaim/format/ical/view"
+	"essaim.coop/essaim/storage"
+	"essaim.coop/essaim/storage/calendar"
+)
+
+var calendarDataName = davxml.CalDAV("calendar-data")
+
+// A calendarData is what to give of an object (RFC 4791 §9.6), for one request.
+type calendarData struct {
+	view.Options
+	floating *time.Location
+	left     int // instances that may still be expanded
+}
+
+// parseWant reads which properties a report asks for, calendar-data among them.
+func parseWant(body *davxml.Element, floating *time.Location) (*dav.Want, error) {
+	want, err := dav.ParseWant(body)
+	if err != nil {
+		return nil, err
+	}
+	data := &calendarData{floating: floating, left: calendar.MaxInstances}
+	if e := body.Child(davxml.DAV("prop")).Child(calendarDataName); e != nil {
+		if err := data.parse(e); err != nil {
+			return nil, err
+		}
+		want.Instead(dav.Property{Name: calendarDataName, Late: data.write})
+	}
+	return want, nil
+}
+
+func (d *calendarData) parse(e *davxml.Element) (err error) {
+	if t, v := e.Attr("content-type"), e.Attr("version"); t != "" && t != ical.ContentType || v != "" && v != "2.0" {
+		return dav.Forbidden(davxml.CalDAV("supported-calendar-data"))
+	}
+	for _, c := range e.Children() {
+		switch c.Name {
+		case davxml.CalDAV("comp"):
+			comp := parseComp(c)
+			d.Comp = &comp
+		case davxml.CalDAV("expand"):
+			d.Expand, err = readBounds(c)
+		case davxml.CalDAV("limit-recurrence-set"):
+			d.Limit, err = readBounds(c)
+		case davxml.CalDAV("limit-freebusy-set"):
+			d.Busy, err = readBounds(c)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if d.Expand != nil && d.Limit != nil || d.Comp != nil && d.Comp.Name != "VCALENDAR" {
+		return dav.Status(400)
+	}
+	return nil
+}
+
+// parseComp reads CALDAV:comp (§9.6.1).
+func parseComp(e *davxml.Element) view.Comp {
+	w := view.Comp{Name: e.Attr("name")}
+	for _, c := range e.Children() {
+		switch c.Name {
+		case davxml.CalDAV("allprop"):
+			w.AllProps = true
+		case davxml.CalDAV("allcomp"):
+			w.AllComps = true
+		case davxml.CalDAV("prop"):
+			w.Props = append(w.Props, view.Prop{Name: c.Attr("name"), NoValue: c.Attr("novalue") == "yes"})
+		case davxml.CalDAV("comp"):
+			w.Comps = append(w.Comps, parseComp(c))
+		}
+	}
+	return w
+}
+
+// write is dav.Property.Late.
+func (d *calendarData) write(db *storage.DB, r dav.Resource, w *davxml.Writer) error {
+	o, ok := r.(*object)
+	if !ok {
+		return storage.ErrNotFound
+	}
+	if d.Whole() {
+		raw, err := o.bytes(db)
+		if err == nil {
+			w.Text(ical.ValidText(string(raw)))
+		}
+		return err
+	}
+	s, err := o.parsed(db, d.floating)
+	if err != nil {
+		return err
+	}
+	d.MaxInstances = d.left
+	text, n, err := d.Make(s)
+	if errors.Is(err, view.ErrTooMany) {
+		return dav.Forbidden(davxml.DAV("number-of-matches-within-limits")) // RFC 4791 §7.8
+	}
+	if err != nil {
+		return err
+	}
+	d.left -= n
+	w.Text(text)
+	return nil
+}

@@ -1,0 +1,180 @@
+package caldav
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"essaim.coop/essaim/dav"
+	"essaim.coop/essaim/dav/davxml"
+	"essaim.coop/essaim/format/ical/filter"
+	"essaim.coop/essaim/format/ical/zone"
+	"essaim.coop/essaim/storage"
+	"essaim.coop/essaim/storage/calendar"
+)
+
+// query answers CALDAV:calendar-query (RFC 4791 §7.8).
+func query(x *dav.Exchange, body *davxml.Element) error {
+	f, err := parseFilter(body.Child(davxml.CalDAV("filter")))
+	if err != nil {
+		return err
+	}
+	floating, err := queryZone(x, body)
+	if err != nil {
+		return err
+	}
+	want, err := parseWant(body, floating)
+	if err != nil {
+		return err
+	}
+	found, err := candidates(x, f)
+	if err != nil {
+		return err
+	}
+	keep := func(c candidate, o *object) func(*storage.DB) (bool, error) {
+		if f.Decided() && !c.self {
+			return nil
+		}
+		return func(db *storage.DB) (bool, error) {
+			s, err := o.parsed(db, floating)
+			if errors.Is(err, storage.ErrNotFound) {
+				return false, nil // gone since
+			}
+			return err == nil && f.Match(s), err
+		}
+	}
+	m := x.Multistatus(want)
+	for len(found) > 0 && err == nil {
+		err = x.View(func(s *dav.Scope) error {
+			for len(found) > 0 && !m.Full() {
+				if href, o, ok := found[0].open(x, s); ok {
+					m.ResourceIf(s, href, o, keep(found[0], o))
+				}
+				found = found[1:]
+			}
+			return nil
+		})
+		if err == nil {
+			err = m.Flush()
+		}
+	}
+	return m.Finish(err)
+}
+
+// A candidate is an item of the calendar that is asked, or the object itself.
+type candidate struct {
+	item storage.ItemID
+	self bool
+}
+
+// open finds the object as it is now; false when it is gone.
+func (c candidate) open(x *dav.Exchange, s *dav.Scope) (string, *object, bool) {
+	r, err := x.Target(s)
+	if err != nil {
+		return "", nil, false
+	}
+	if c.self {
+		o, ok := r.(*object)
+		return x.Href(false), o, ok
+	}
+	k, ok := r.(*cal)
+	if !ok {
+		return "", nil, false
+	}
+	o, err := calendar.ByItem(s.Tx, k.ID, c.item)
+	if err != nil {
+		return "", nil, false
+	}
+	return strings.TrimSuffix(x.Href(true), "/") + dav.Path(o.Name), &object{in: k.Collection, row: o}, true
+}
+
+// candidates are the objects that the index by time cannot rule out, in order of
+// items. With Depth 0 a calendar has none, as it is no object (§7.8).
+func candidates(x *dav.Exchange, f *filter.Comp) (out []candidate, err error) {
+	types, from, to := asked(f)
+	err = x.View(func(s *dav.Scope) error {
+		r, err := x.Target(s)
+		if err != nil {
+			return err
+		}
+		k, ok := r.(*cal)
+		switch {
+		case !ok:
+			out = []candidate{{self: true}}
+			return nil
+		case x.Request.Header.Get("Depth") == "0":
+			return nil
+		}
+		return calendar.Query(s.Tx, k.ID, types, from, to, func(o calendar.Object) bool {
+			out = append(out, candidate{item: o.Item})
+			return true
+		})
+	})
+	slices.SortFunc(out, func(a, b candidate) int { return int(int64(a.item) - int64(b.item)) })
+	return out, err
+}
+
+// asked is what a filter needs of the index.
+func asked(f *filter.Comp) (types calendar.Types, from, to int64) {
+	types, from, to = calendar.AllTypes, calendar.Ever, calendar.Forever
+	name, r := f.Target()
+	if name != "" {
+		types = calendar.TypeOf(name)
+	}
+	if r != nil && !r.Start.IsZero() {
+		from = r.Start.Unix()
+	}
+	if r != nil && !r.End.IsZero() {
+		to = r.End.Unix()
+	}
+	return types, from, to
+}
+
+// queryZone is where floating times are: in the zone that the request names (RFC
+// 4791 §9.8, RFC 7809 §5.3.1), or else in that of the calendar.
+func queryZone(x *dav.Exchange, body *davxml.Element) (*time.Location, error) {
+	if e := body.Child(davxml.CalDAV("timezone-id")); e != nil {
+		loc := zone.Named(e.Text())
+		if loc == nil {
+			return nil, dav.Forbidden(davxml.CalDAV("valid-timezone"))
+		}
+		return loc, nil
+	}
+	if e := body.Child(davxml.CalDAV("timezone")); e != nil {
+		z, err := calendar.ReadZone(e.Text())
+		if err != nil {
+			e := dav.Forbidden(davxml.CalDAV("valid-calendar-data"))
+			e.Err = err
+			return nil, e
+		}
+		return z.Location(), nil
+	}
+	return targetZone(x)
+}
+
+// targetZone is that of the calendar that the request is about, or is in.
+func targetZone(x *dav.Exchange) (*time.Location, error) {
+	var name, text string
+	err := x.View(func(s *dav.Scope) error {
+		r, err := x.Target(s)
+		if err != nil {
+			return err
+		}
+		var c *storage.Collection
+		switch r := r.(type) {
+		case *cal:
+			c = r.Collection.Collection
+		case *object:
+			c = r.in.Collection
+		default:
+			return dav.Status(403)
+		}
+		k, err := calendar.Of(c)
+		if err == nil {
+			name, text = k.ZoneName(), calendar.ZoneText(s.Tx, k)
+		}
+		return err
+	})
+	return calendar.Location(name, text), err
+}
