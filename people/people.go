@@ -18,6 +18,7 @@ import (
 	"essaim.coop/essaim/storage"
 	"essaim.coop/essaim/storage/accounts"
 	"essaim.coop/essaim/storage/audit"
+	"essaim.coop/essaim/storage/calendar"
 	"essaim.coop/essaim/storage/contacts"
 	"essaim.coop/essaim/storage/files"
 	"essaim.coop/essaim/storage/locks"
@@ -48,7 +49,7 @@ func Join(tx *storage.Tx, n accounts.NewAccount, by Actor, now time.Time) (accou
 	if err != nil {
 		return a, err
 	}
-	for _, ensure := range []func(*storage.Tx, storage.AccountID, time.Time) error{mailbox.Ensure, files.Ensure, contacts.Ensure} {
+	for _, ensure := range []func(*storage.Tx, storage.AccountID, time.Time) error{mailbox.Ensure, files.Ensure, calendar.Ensure, contacts.Ensure} {
 		if err := ensure(tx, a.ID, now); err != nil {
 			return a, err
 		}
@@ -261,7 +262,7 @@ func Due(tx *storage.Tx, now time.Time) (due []storage.AccountID, next time.Time
 // purges remove what an account has in each store, a bounded part at a time;
 // they report whether something is left.
 var purges = []func(tx *storage.Tx, a storage.AccountID, most int) (left bool, err error){
-	mailbox.Purge, files.Purge, contacts.Purge,
+	mailbox.Purge, files.Purge, calendar.Purge, contacts.Purge,
 }
 
 // purgeStep bounds one commit of Delete, in items.

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"essaim.coop/essaim/dav"
+	"essaim.coop/essaim/dav/caldav"
 	"essaim.coop/essaim/dav/carddav"
 	"essaim.coop/essaim/dav/webfs"
 	"essaim.coop/essaim/internal/sasl"
@@ -25,6 +26,7 @@ var davScopes = []struct {
 	{webfs.Prefix, accounts.ScopeFiles},
 	{webfs.TrashPrefix, accounts.ScopeFiles},
 	{webfs.VersionsPrefix, accounts.ScopeFiles},
+	{caldav.Prefix, accounts.ScopeCalendar},
 	{carddav.Prefix, accounts.ScopeContacts},
 }
 
@@ -32,12 +34,14 @@ var davScopes = []struct {
 func (a *App) mountDAV(mux *web.Mux) {
 	engine := dav.New(dav.Options{DB: a.db, Directory: a.auth.Directory(), User: davUser, Log: a.log, Hosts: []string{a.cfg.Hostname}})
 	webfs.Mount(engine)
+	caldav.Mount(engine)
 	carddav.Mount(engine, a.auth.Directory())
 	mux.Handle(davRoot, &web.Guard{
 		By:   []web.Authenticator{&web.Basic{Realm: "essaim", Passwords: a.auth.For(accounts.ScopeDAV), Gate: a.gate}},
 		May:  func(r *http.Request, l sasl.Login) bool { return accounts.Scope(l.Scope)&davScope(r.URL.Path) != 0 },
 		Next: webfs.Mounting(engine, a.db, a.auth.Directory(), davUser), Log: a.log,
 	})
+	mux.Handle("/.well-known/caldav", http.HandlerFunc(dav.WellKnown))
 	mux.Handle("/.well-known/carddav", http.HandlerFunc(dav.WellKnown))
 }
 
