@@ -43,10 +43,7 @@ func BenchmarkPropfind(b *testing.B) {
 func BenchmarkNothingNew(b *testing.B) {
 	h := davtest.New(b)
 	davtest.NewToy(h, "/dav/toy/", "anna").Fill(1000)
-	_, page := do(b, h, "anna", "PROPFIND", "/dav/toy/", `<D:propfind xmlns:D="DAV:"><D:prop><D:sync-token/></D:prop></D:propfind>`, "Depth", "0")
-	_, rest, _ := strings.Cut(page, "<D:sync-token>")
-	token, _, _ := strings.Cut(rest, "<")
-	body := fmt.Sprintf(`<D:sync-collection xmlns:D="DAV:"><D:sync-token>%s</D:sync-token><D:sync-level>1</D:sync-level><D:prop><D:getetag/></D:prop></D:sync-collection>`, token)
+	body := fmt.Sprintf(pollBody, tokenOf(b, h))
 	b.ReportAllocs()
 	for b.Loop() {
 		if n := serve(b, h, "REPORT", "/dav/toy/", body); n > 300 {

@@ -139,6 +139,7 @@ func (s *Scope) valueOf(r Resource, n davxml.Name) (*davxml.Element, error) {
 	}
 	var w davxml.Writer
 	w.Declare(davxml.NS)
+	s.stated = false
 	if err := prop.Get(s, r, &w); err != nil {
 		return nil, err
 	}

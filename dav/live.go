@@ -73,7 +73,7 @@ func getDisplayName(s *Scope, r Resource, w *davxml.Writer) error {
 		}
 		return err
 	}
-	d := r.Stat().Display
+	d := s.statOf(r).Display
 	if d == "" {
 		return storage.ErrNotFound
 	}
@@ -85,8 +85,16 @@ func setDisplayName(s *Scope, r Resource, v *davxml.Element) error {
 	return s.hold(r, false, davxml.DAV("displayname"), v)
 }
 
-func getETag(_ *Scope, r Resource, w *davxml.Writer) error {
-	tag := r.Stat().ETag
+// statOf is the Stat of the resource whose properties are being written.
+func (s *Scope) statOf(r Resource) *Stat {
+	if !s.stated {
+		s.stat, s.stated = r.Stat(), true
+	}
+	return &s.stat
+}
+
+func getETag(s *Scope, r Resource, w *davxml.Writer) error {
+	tag := s.statOf(r).ETag
 	if tag == "" {
 		return storage.ErrNotFound
 	}
@@ -96,8 +104,8 @@ func getETag(_ *Scope, r Resource, w *davxml.Writer) error {
 	return nil
 }
 
-func getContentLength(_ *Scope, r Resource, w *davxml.Writer) error {
-	size := r.Stat().Size
+func getContentLength(s *Scope, r Resource, w *davxml.Writer) error {
+	size := s.statOf(r).Size
 	if size < 0 || r.Kind().Collection {
 		return storage.ErrNotFound
 	}
@@ -106,8 +114,8 @@ func getContentLength(_ *Scope, r Resource, w *davxml.Writer) error {
 	return nil
 }
 
-func getContentType(_ *Scope, r Resource, w *davxml.Writer) error {
-	t := r.Stat().Type
+func getContentType(s *Scope, r Resource, w *davxml.Writer) error {
+	t := s.statOf(r).Type
 	if t == "" || r.Kind().Collection {
 		return storage.ErrNotFound
 	}
@@ -115,8 +123,8 @@ func getContentType(_ *Scope, r Resource, w *davxml.Writer) error {
 	return nil
 }
 
-func getLastModified(_ *Scope, r Resource, w *davxml.Writer) error {
-	t := r.Stat().Modified
+func getLastModified(s *Scope, r Resource, w *davxml.Writer) error {
+	t := s.statOf(r).Modified
 	if t.IsZero() {
 		return storage.ErrNotFound
 	}
@@ -125,8 +133,8 @@ func getLastModified(_ *Scope, r Resource, w *davxml.Writer) error {
 	return nil
 }
 
-func getCreationDate(_ *Scope, r Resource, w *davxml.Writer) error {
-	t := r.Stat().Created
+func getCreationDate(s *Scope, r Resource, w *davxml.Writer) error {
+	t := s.statOf(r).Created
 	if t.IsZero() {
 		return storage.ErrNotFound
 	}

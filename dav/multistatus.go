@@ -33,6 +33,7 @@ type Multistatus struct {
 	missing []*planned
 	denied  []*planned
 	started bool
+	err     error // of a property
 	count   int
 	trailer func(w *davxml.Writer)
 }
@@ -101,6 +102,7 @@ func (m *Multistatus) begin(href string) (start int) {
 
 func (m *Multistatus) respond(s *Scope, start int, r Resource, keep func(*storage.DB) (bool, error)) {
 	e := entry{start: start, r: r, keep: keep}
+	s.stated = false
 	m.count++
 	m.propstats(s, &e)
 	e.tail = m.w.Len()
@@ -203,11 +205,20 @@ func (m *Multistatus) value(s *Scope, e *entry, p *planned, allowed Privileges) 
 		m.w.Raw(p.close)
 	default:
 		m.w.Truncate(at)
-		if !errors.Is(err, storage.ErrNotFound) {
-			m.denied = append(m.denied, p)
-			return
-		}
+		m.failed(p, err)
+	}
+}
+
+// failed notes why a property has no value. An error that is no answer ends the
+// whole at the next Flush.
+func (m *Multistatus) failed(p *planned, err error) {
+	switch {
+	case errors.Is(err, storage.ErrNotFound):
 		m.missing = append(m.missing, p)
+	case errors.Is(err, storage.ErrPermission):
+		m.denied = append(m.denied, p)
+	default:
+		m.err = errors.Join(m.err, err)
 	}
 }
 
@@ -270,6 +281,9 @@ func (m *Multistatus) Flush() error { return m.flush(false) }
 
 // complete returns the page with its late values in place.
 func (m *Multistatus) complete() ([]byte, error) {
+	if m.err != nil {
+		return nil, m.err
+	}
 	if len(m.entries) == 0 {
 		return m.w.Bytes(), nil
 	}

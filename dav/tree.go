@@ -36,6 +36,8 @@ type Scope struct {
 
 	x       *Exchange
 	here    []byte // the href of the resource whose properties are being written
+	stat    Stat   // and its Stat, once a property has asked
+	stated  bool
 	lockful lockful
 }
 

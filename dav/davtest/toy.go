@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
+	"net/http"
 	"strings"
 	"time"
 
@@ -25,9 +25,10 @@ const NS = "urn:toy"
 type Toy struct {
 	House      *House
 	Collection storage.CollectionID
+	Outcomes   []bool // of uploads that were received; not to be read meanwhile
 	owner      storage.AccountID
 
-	folders, files *dav.Kind
+	folders, files, moods *dav.Kind
 }
 
 // NewToy mounts the files of an account at a prefix. Property Toy.late of a file
@@ -45,7 +46,9 @@ func NewToy(h *House, prefix, owner string) *Toy {
 	})
 	name := func(local string) davxml.Name { return davxml.Name{Space: NS, Local: local} }
 	t.files = (&dav.Kind{Name: "toy file", Privileges: dav.PrivFiles, Lockable: true}).Add(
-		dav.Property{Name: name("late"), Late: late}, dav.Property{Name: name("colour"), Personal: true})
+		dav.Property{Name: name("late"), Late: late}, dav.Property{Name: name("colour"), Personal: true},
+		dav.Property{Name: name("broken"), Get: func(*dav.Scope, dav.Resource, *davxml.Writer) error { return errors.New("broken") }})
+	t.moods = &dav.Kind{Name: "toy mood", Privileges: dav.PrivFiles}
 	t.folders = (&dav.Kind{
 		Name: "toy folder", Collection: true, Privileges: dav.PrivFiles, Lockable: true, Infinite: true, MaxBody: 10 << 20, MkCalendar: true,
 		Features: []string{"toy"},
@@ -117,20 +120,31 @@ type (
 	File struct{ *node }
 	// A Folder is a folder of the toy.
 	Folder struct{ *node }
+	// A Mood is a file whose name ends in .mood: it can be had loud.
+	Mood struct{ File }
+	// A Loud is a Mood as text/x-loud.
+	Loud struct{ File }
 )
 
 var (
-	_ dav.Reader   = File{}
-	_ dav.Holder   = File{}
-	_ dav.Writer   = Folder{}
-	_ dav.Maker    = Folder{}
-	_ dav.Deleter  = Folder{}
-	_ dav.Carrier  = Folder{}
-	_ dav.Syncer   = Folder{}
-	_ dav.Sharer   = Folder{}
-	_ dav.Searcher = Folder{}
-	_ dav.Poster   = Folder{}
+	_ dav.Reader     = File{}
+	_ dav.Reader     = Loud{}
+	_ dav.Holder     = File{}
+	_ dav.Negotiator = Mood{}
+	_ dav.Writer     = Folder{}
+	_ dav.Maker      = Folder{}
+	_ dav.Deleter    = Folder{}
+	_ dav.Carrier    = Folder{}
+	_ dav.Syncer     = Folder{}
+	_ dav.Sharer     = Folder{}
+	_ dav.Searcher   = Folder{}
+	_ dav.Poster     = Folder{}
 )
+
+func (n *node) base() *node { return n }
+
+// nodeOf is the node of any of the toy's resources.
+func nodeOf(r dav.Resource) *node { return r.(interface{ base() *node }).base() }
 
 func (n *node) marshal() []byte {
 	b := []byte{0}
@@ -160,6 +174,9 @@ func (t *Toy) unmarshal(id storage.ItemID, b []byte) *node {
 func (n *node) resource() dav.Resource {
 	if n.folder {
 		return Folder{n}
+	}
+	if strings.HasSuffix(n.name, ".mood") {
+		return Mood{File{n}}
 	}
 	return File{n}
 }
@@ -248,8 +265,39 @@ func (f File) Stat() dav.Stat {
 // Content opens the body.
 func (f File) Content(db *storage.DB) (io.ReadCloser, error) { return db.OpenBlob(f.blob) }
 
+// Kind differs, because the type does.
+func (m Mood) Kind() *dav.Kind { return m.toy.moods }
+
+// Negotiate offers text/plain and text/x-loud.
+func (m Mood) Negotiate(accept string) (dav.Resource, error) {
+	switch accept {
+	case "", "text/plain", "*/*":
+		return m.File, nil
+	case "text/x-loud":
+		return Loud(m), nil
+	}
+	return nil, dav.Status(http.StatusNotAcceptable)
+}
+
+// Stat has a tag of its own, and no size before it is made.
+func (l Loud) Stat() dav.Stat {
+	st := l.File.Stat()
+	st.ETag, st.Type, st.Size = st.ETag+"-loud", "text/x-loud", -1
+	return st
+}
+
+// Content is the text in capitals.
+func (l Loud) Content(db *storage.DB) (io.ReadCloser, error) {
+	r, err := db.OpenBlob(l.blob)
+	if err != nil {
+		return nil, err
+	}
+	b, err := r.Bytes()
+	return io.NopCloser(strings.NewReader(strings.ToUpper(string(b)))), errors.Join(err, r.Close())
+}
+
 func late(db *storage.DB, r dav.Resource, w *davxml.Writer) error {
-	f, err := db.OpenBlob(r.(File).blob)
+	f, err := db.OpenBlob(nodeOf(r).blob)
 	if err != nil {
 		return err
 	}
@@ -260,280 +308,3 @@ func late(db *storage.DB, r dav.Resource, w *davxml.Writer) error {
 
 func (f Folder) Kind() *dav.Kind { return f.toy.folders }
 func (f Folder) Stat() dav.Stat  { return dav.Stat{Size: -1, Modified: f.modified, Display: f.name} }
-
-// Members gives them in order of names.
-func (f Folder) Members(s *dav.Scope, after string, fn func(string, dav.Resource) bool) error {
-	from := f.toy.key(f.id, after)
-	if after != "" {
-		from = append(from, 0)
-	}
-	s.Tx.Scan(from, f.toy.key(f.id+1, ""), false, func(k, v []byte) bool {
-		n := f.toy.get(s.Tx, storage.ItemID(binary.BigEndian.Uint32(v)))
-		return fn(n.name, n.resource())
-	})
-	return nil
-}
-
-// Receive refuses what says that it is bad.
-func (f Folder) Receive(up *dav.Upload) error {
-	r, err := up.Body.Reader()
-	if err != nil {
-		return err
-	}
-	head := make([]byte, 3)
-	if n, _ := r.ReadAt(head, 0); string(head[:n]) == "bad" {
-		err = dav.Forbidden(davxml.Name{Space: NS, Local: "valid-text"})
-	}
-	return errors.Join(err, r.Close())
-}
-
-// Write puts the body under the name.
-func (f Folder) Write(s *dav.Scope, name string, old dav.Resource, up *dav.Upload) (dav.Resource, error) {
-	n := &node{toy: f.toy, parent: f.id, name: name}
-	if old != nil {
-		n = old.(File).node
-		s.Tx.Release(n.blob)
-	}
-	grown := up.Body.Size - n.size
-	n.size, n.blob = up.Body.Size, s.Tx.Attach(up.Body)
-	return File{n}, n.put(s, grown)
-}
-
-// Make makes a folder; the only type it knows is toy:box.
-func (f Folder) Make(s *dav.Scope, name string, types []davxml.Name) (dav.Resource, error) {
-	for _, t := range types {
-		if t != (davxml.Name{Space: NS, Local: "box"}) && t != davxml.CalDAV("calendar") {
-			return nil, dav.Forbidden(davxml.DAV("valid-resourcetype"))
-		}
-	}
-	n := &node{toy: f.toy, parent: f.id, name: name, folder: true}
-	return Folder{n}, n.put(s, 0)
-}
-
-// Delete removes a member and what is below it.
-func (f Folder) Delete(s *dav.Scope, name string, r dav.Resource) error { return remove(s, r) }
-
-func remove(s *dav.Scope, r dav.Resource) error {
-	var n *node
-	switch r := r.(type) {
-	case File:
-		n = r.node
-		s.Tx.Release(n.blob)
-	case Folder:
-		n = r.node
-		var below []dav.Resource
-		if err := r.Members(s, "", func(_ string, c dav.Resource) bool { below = append(below, c); return true }); err != nil {
-			return err
-		}
-		for _, c := range below {
-			if err := remove(s, c); err != nil {
-				return err
-			}
-		}
-	}
-	c, err := s.Tx.Collection(n.toy.Collection)
-	if err != nil {
-		return err
-	}
-	s.Tx.Delete(n.toy.key(n.parent, n.name))
-	if err := s.Tx.Vacate(c, n.id, n.toy.path(s.Tx, n)); err != nil {
-		return err
-	}
-	_, err = s.Tx.RemoveItem(c, n.id, n.size)
-	return err
-}
-
-// path is where a node is, from the root of the toy.
-func (t *Toy) path(tx *storage.Tx, n *node) string {
-	var names []string
-	for ; n.id != 0; n = t.get(tx, n.parent) {
-		names = append(names, n.name)
-	}
-	slices.Reverse(names)
-	return strings.Join(names, "/")
-}
-
-// Copy copies, with the properties.
-func (f Folder) Copy(s *dav.Scope, c dav.Carriage) (dav.Resource, error) {
-	if c.Old != nil {
-		if err := remove(s, c.Old); err != nil {
-			return nil, err
-		}
-	}
-	switch from := c.Source.(type) {
-	case File:
-		n := &node{toy: f.toy, parent: f.id, name: c.Name, size: from.size, blob: from.blob}
-		s.Tx.Retain(n.blob)
-		if err := n.put(s, n.size); err != nil {
-			return nil, err
-		}
-		return File{n}, s.Tx.CopyProperties(from.Object(), n.Object())
-	case Folder:
-		n := &node{toy: f.toy, parent: f.id, name: c.Name, folder: true}
-		if err := n.put(s, 0); err != nil {
-			return nil, err
-		}
-		if err := s.Tx.CopyProperties(from.Object(), n.Object()); err != nil || c.Shallow {
-			return Folder{n}, err
-		}
-		var below []string
-		if err := from.Members(s, "", func(name string, _ dav.Resource) bool { below = append(below, name); return true }); err != nil {
-			return nil, err
-		}
-		for _, name := range below {
-			if _, err := (Folder{n}).Copy(s, dav.Carriage{Source: f.toy.child(s.Tx, from.id, name).resource(), Name: name}); err != nil {
-				return nil, err
-			}
-		}
-		return Folder{n}, nil
-	}
-	return nil, storage.ErrInvalid
-}
-
-// Move changes the name; what is below comes along.
-func (f Folder) Move(s *dav.Scope, c dav.Carriage) (dav.Resource, error) {
-	if c.Old != nil {
-		if err := remove(s, c.Old); err != nil {
-			return nil, err
-		}
-	}
-	var n *node
-	switch from := c.Source.(type) {
-	case File:
-		n = from.node
-	case Folder:
-		n = from.node
-	}
-	col, err := s.Tx.Collection(f.toy.Collection)
-	if err != nil {
-		return nil, err
-	}
-	if err := s.Tx.Vacate(col, n.id, f.toy.path(s.Tx, n)); err != nil {
-		return nil, err
-	}
-	s.Tx.Delete(f.toy.key(n.parent, n.name))
-	n.parent, n.name = f.id, c.Name
-	return n.resource(), n.put(s, 0)
-}
-
-// SyncCollection is that of all of the toy, so folders hear of each other's
-// changes, too.
-func (f Folder) SyncCollection() storage.CollectionID { return f.toy.Collection }
-
-// Sync tells of what is below the folder; names that were left are told of the
-// root's.
-func (f Folder) Sync(s *dav.Scope, t storage.SyncToken, limit int, infinite bool, fn func([]string, dav.Resource)) (storage.SyncToken, bool, error) {
-	p, err := s.Tx.Sync(t, limit)
-	if err != nil {
-		return t, false, err
-	}
-	own := f.toy.path(s.Tx, f.node)
-	tell := func(path string, r dav.Resource) {
-		if own != "" {
-			var ok bool
-			if path, ok = strings.CutPrefix(path, own+"/"); !ok {
-				return
-			}
-		}
-		if names := strings.Split(path, "/"); infinite || len(names) == 1 {
-			fn(names, r)
-		}
-	}
-	for _, id := range append(slices.Clone(p.Removed), p.Changed...) {
-		if !p.Initial {
-			for _, name := range s.Tx.VacatedNames(f.toy.Collection, id, p.Since) {
-				tell(name, nil)
-			}
-		}
-	}
-	for _, id := range p.Changed {
-		n := f.toy.get(s.Tx, id)
-		tell(f.toy.path(s.Tx, n), n.resource())
-	}
-	return p.Next, p.More, nil
-}
-
-// ACL is the collection's.
-func (f Folder) ACL(s *dav.Scope) []storage.ACE { return s.Tx.ACL(f.toy.Collection.Object()) }
-
-// SetACL replaces it.
-func (f Folder) SetACL(s *dav.Scope, acl []storage.ACE) error {
-	for _, e := range f.ACL(s) {
-		if err := s.Tx.SetACL(f.toy.Collection.Object(), e.Account, 0); err != nil {
-			return err
-		}
-	}
-	for _, e := range acl {
-		if err := s.Tx.SetACL(f.toy.Collection.Object(), e.Account, e.Rights); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// Search knows displayname like and eq, on members.
-func (f Folder) Search(s *dav.Scope, q *dav.Query, skip int, fn func([]string, dav.Resource) bool) error {
-	if q.Where != nil && (q.Where.Prop != davxml.DAV("displayname") || q.Where.Op != "like" && q.Where.Op != "eq") {
-		return dav.Forbidden(davxml.DAV("search-grammar-supported"))
-	}
-	return f.Members(s, "", func(name string, r dav.Resource) bool {
-		if q.Where != nil && !strings.Contains(name, strings.Trim(q.Where.Value, "%")) {
-			return true
-		}
-		if skip > 0 {
-			skip--
-			return true
-		}
-		return fn([]string{name}, r)
-	})
-}
-
-// Post answers with the size of what was sent.
-func (f Folder) Post(x *dav.Exchange) error {
-	b, err := x.Receive(100)
-	if err != nil {
-		return err
-	}
-	defer b.Discard()
-	_, err = fmt.Fprintf(x.Answer, "%d bytes", b.Size)
-	return err
-}
-
-// texts is the report: members whose text holds what the report's does.
-func texts(x *dav.Exchange, body *davxml.Element) error {
-	want, err := dav.ParseWant(body)
-	if err != nil {
-		return err
-	}
-	hold := strings.TrimSpace(body.Child(davxml.Name{Space: NS, Local: "hold"}).Text())
-	m, after, more := x.Multistatus(want), "", true
-	for more && err == nil {
-		more = false
-		err = x.View(func(s *dav.Scope) error {
-			r, err := x.Target(s)
-			if err != nil {
-				return err
-			}
-			return r.(Folder).Members(s, after, func(name string, r dav.Resource) bool {
-				f, ok := r.(File)
-				if !ok {
-					return true
-				}
-				m.ResourceIf(s, x.Href(true)+name, r, func(db *storage.DB) (bool, error) {
-					b, err := db.OpenBlob(f.blob)
-					if err != nil {
-						return false, err
-					}
-					text, err := b.Bytes()
-					return strings.Contains(string(text), hold), errors.Join(err, b.Close())
-				})
-				after, more = name, m.Full()
-				return !more
-			})
-		})
-		if err == nil {
-			err = m.Flush()
-		}
-	}
-	return m.Finish(err)
-}
