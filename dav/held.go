@@ -3,6 +3,7 @@ package dav
 import (
 	"bytes"
 	"net/http"
+	"slices"
 
 	"essaim.coop/essaim/dav/davxml"
 	"essaim.coop/essaim/storage"
@@ -14,10 +15,21 @@ func HeldElement(value []byte) (*davxml.Element, error) {
 	return davxml.Parse(bytes.NewReader(value), davxml.Limits{Bytes: int64(len(value))})
 }
 
+// object is what a resource keeps properties with; ok is false for none. What
+// somebody keeps with their account is theirs alone to read.
+func (s *Scope) object(r Resource) (o storage.Object, ok bool) {
+	h, ok := r.(Holder)
+	if !ok {
+		return o, false
+	}
+	o = h.Object()
+	return o, o.Collection != 0 || slices.Contains(s.Identities, storage.AccountID(o.Item))
+}
+
 // hold keeps a property's element with a resource; nil removes it.
 func (s *Scope) hold(r Resource, personal bool, n davxml.Name, v *davxml.Element) error {
-	h, ok := r.(Holder)
-	if !ok || h.Object() == (storage.Object{}) {
+	o, ok := s.object(r)
+	if !ok {
 		return notHeld
 	}
 	var owner storage.AccountID
@@ -33,11 +45,11 @@ func (s *Scope) hold(r Resource, personal bool, n davxml.Name, v *davxml.Element
 	if len(n.String()) > storage.MaxPropertyName || len(value) > storage.MaxPropertyBytes {
 		return Status(http.StatusInsufficientStorage)
 	}
-	if err := s.Tx.SetProperty(h.Object(), owner, n.String(), value); err != nil {
+	if err := s.Tx.SetProperty(o, owner, n.String(), value); err != nil {
 		return err
 	}
 	if personal {
 		return nil
 	}
-	return h.Touch(s)
+	return r.(Holder).Touch(s)
 }

@@ -244,11 +244,11 @@ func (m *Multistatus) names(s *Scope, p *plan, r Resource) {
 
 // dead writes the held properties that the registry does not know.
 func (m *Multistatus) dead(s *Scope, r Resource, allowed Privileges, names bool) {
-	h, ok := r.(Holder)
-	if !ok || !allowed.Has(PrivRead) || h.Object() == (storage.Object{}) {
+	o, ok := s.object(r)
+	if !ok || !allowed.Has(PrivRead) {
 		return
 	}
-	s.Tx.Properties(h.Object(), 0, func(key string, v []byte) bool {
+	s.Tx.Properties(o, 0, func(key string, v []byte) bool {
 		n, ok := parseKey(key)
 		switch {
 		case !ok || r.Kind().property(n) != nil:

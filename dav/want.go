@@ -180,13 +180,13 @@ func (k *Kind) each(fn func(*Property)) {
 // heldBy returns the value of a held property, nil when there is none: the
 // property's element as it was set, XML that stands on its own.
 func (s *Scope) heldBy(r Resource, personal bool, name string) []byte {
-	h, ok := r.(Holder)
-	if !ok || h.Object() == (storage.Object{}) {
+	o, ok := s.object(r)
+	if !ok {
 		return nil
 	}
 	var owner storage.AccountID
 	if personal {
 		owner = s.User
 	}
-	return s.Tx.Property(h.Object(), owner, name)
+	return s.Tx.Property(o, owner, name)
 }

@@ -34,6 +34,11 @@ func TestAppleContacts(t *testing.T) {
 	h.want(200, nil, "anna", "PROPPATCH", annaHome, me, brief...)
 	find(annaHome, "0", "<CS:me-card/>", annaBook+"me.vcf")
 
+	h.want(207, []string{"!me.vcf"}, "ben", "PROPFIND", annaPrincipal, propfind("<CS:me-card/>"), "Depth", "0")
+	h.want(207, []string{"!me.vcf"}, "ben", "PROPFIND", annaPrincipal, "", "Depth", "0")
+	h.want(207, []string{"cannot-modify-protected-property"}, "anna", "PROPPATCH", annaHome,
+		`<D:propertyupdate`+spaces+`><D:set><D:prop><D:displayname>Somebody else</D:displayname></D:prop></D:set></D:propertyupdate>`)
+
 	h.want(201, nil, "anna", "PUT", annaBook+"me.vcf", vcf("me", "Ann"), "If-None-Match", "*", "Content-Type", "text/vcard; charset=utf-8")
 	cards := map[string]string{}
 	token, _ := h.syncOnce(annaBook, "", 100, cards)

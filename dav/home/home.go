@@ -80,7 +80,7 @@ func New(o Options, d Door) *Tree {
 	t := &Tree{Options: o, Door: d, prefix: strings.Split(strings.Trim(o.Prefix, "/"), "/")}
 	t.root = &dav.Kind{Name: o.Home.Name + "s", Collection: true, Features: o.Home.Features, Privileges: dav.PrivRead | dav.PrivReadOwn}
 	o.Home.Collection, o.Collection.Collection = true, true
-	o.Home.Add(homeTag())
+	o.Home.Add(homeTag(), homeName())
 	o.Collection.Add(Personal(davxml.DAV("displayname"), (*Collection).display))
 	return t
 }

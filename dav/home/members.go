@@ -27,7 +27,7 @@ var (
 )
 
 func (h *Home) Kind() *dav.Kind          { return h.Tree.Home }
-func (h *Home) Stat() dav.Stat           { return dav.Stat{Size: -1, Display: h.name()} }
+func (h *Home) Stat() dav.Stat           { return dav.Stat{Size: -1} }
 func (h *Home) Owner() storage.AccountID { return h.Account.ID }
 
 // Object is what properties of the home are kept with. Both kinds of homes keep
@@ -38,6 +38,14 @@ func (h *Home) Object() storage.Object { return storage.AccountObject(h.Account.
 func (h *Home) Touch(s *dav.Scope) error {
 	s.Tx.Bump(h.Account.ID)
 	return nil
+}
+
+// homeName is what the account is called, which is not set here.
+func homeName() dav.Property {
+	return dav.Property{Name: davxml.DAV("displayname"), All: true, Needs: dav.PrivReadOwn, Get: func(_ *dav.Scope, r dav.Resource, w *davxml.Writer) error {
+		w.Text(r.(*Home).name())
+		return nil
+	}}
 }
 
 func (h *Home) name() string {
