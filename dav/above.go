@@ -36,7 +36,7 @@ func (a *above) Allowed(*Scope) Privileges { return aboveKind.Privileges }
 func (a *above) Members(s *Scope, after string, fn func(string, Resource) bool) error {
 	var names []string
 	for _, m := range a.engine.mounts {
-		if n := len(a.path); len(m.prefix) > n && slices.Equal(a.path, m.prefix[:n]) && m.prefix[n] > after {
+		if n := len(a.path); len(m.prefix) > n && slices.Equal(a.path, m.prefix[:n]) && m.prefix[n] > after && s.x.sees(m) {
 			names = append(names, m.prefix[n])
 		}
 	}

@@ -17,6 +17,10 @@ type Options struct {
 	// User returns who was authenticated, 0 for nobody: then the answer is 401.
 	// It is asked once per request, outside any transaction.
 	User func(*http.Request) storage.AccountID
+	// Sees says whether the credentials of a request are good for the tree at a
+	// prefix; what they are not is not there, wherever a request refers to it.
+	// nil is for all.
+	Sees func(r *http.Request, prefix string) bool
 	// Directory knows who is in which group.
 	Directory *accounts.Directory
 	Log       *slog.Logger     // nil is silent

@@ -82,12 +82,19 @@ func (s *Scope) find(l location) (Resource, error) {
 
 func (s *Scope) resolve(segments []string) (Resource, error) {
 	if m, rest := s.x.engine.mountOf(segments); m != nil {
+		if !s.x.sees(m) {
+			return nil, storage.ErrNotFound
+		}
 		return m.tree.Resolve(s, rest)
 	}
 	if v := s.x.engine.above(segments); v != nil {
 		return v, nil
 	}
 	return nil, storage.ErrNotFound
+}
+
+func (x *Exchange) sees(m *mount) bool {
+	return x.engine.Sees == nil || x.engine.Sees(x.Request, "/"+strings.Join(m.prefix, "/")+"/")
 }
 
 // parent resolves the collection a location is in, which may itself not be

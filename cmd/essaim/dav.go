@@ -32,13 +32,13 @@ var davScopes = []struct {
 
 // mountDAV puts the one engine, with all trees, behind /dav/.
 func (a *App) mountDAV(mux *web.Mux) {
-	engine := dav.New(dav.Options{DB: a.db, Directory: a.auth.Directory(), User: davUser, Log: a.log, Hosts: []string{a.cfg.Hostname}})
+	engine := dav.New(dav.Options{DB: a.db, Directory: a.auth.Directory(), User: davUser, Sees: davSees, Log: a.log, Hosts: []string{a.cfg.Hostname}})
 	webfs.Mount(engine)
 	caldav.Mount(engine)
 	carddav.Mount(engine, a.auth.Directory())
 	mux.Handle(davRoot, &web.Guard{
 		By:   []web.Authenticator{&web.Basic{Realm: "essaim", Passwords: a.auth.For(accounts.ScopeDAV), Gate: a.gate}},
-		May:  func(r *http.Request, l sasl.Login) bool { return accounts.Scope(l.Scope)&davScope(r.URL.Path) != 0 },
+		May:  func(r *http.Request, l sasl.Login) bool { return goodFor(l, r.URL.Path) },
 		Next: webfs.Mounting(engine, a.db, a.auth.Directory(), davUser), Log: a.log,
 	})
 	mux.Handle("/.well-known/caldav", http.HandlerFunc(dav.WellKnown))
@@ -49,6 +49,15 @@ func davUser(r *http.Request) storage.AccountID {
 	l, _ := web.User(r.Context())
 	return storage.AccountID(l.Account)
 }
+
+// davSees keeps what a password is not good for out of answers about something
+// else, such as an expand-property of a principal.
+func davSees(r *http.Request, prefix string) bool {
+	l, _ := web.User(r.Context())
+	return goodFor(l, prefix)
+}
+
+func goodFor(l sasl.Login, path string) bool { return accounts.Scope(l.Scope)&davScope(path) != 0 }
 
 func davScope(path string) accounts.Scope {
 	for _, t := range davScopes {

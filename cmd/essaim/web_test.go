@@ -139,13 +139,25 @@ func addMember(t *testing.T, a *App, address string, passwords map[string]accoun
 // An app password opens what it is for and is refused once it is revoked.
 func TestDAVTakesAppPasswordsOnly(t *testing.T) {
 	a := webApp(t, Config{PlainHTTP: true})
-	zoe, ids := addMember(t, a, "zoe@coop.example", map[string]accounts.Scope{"for-files": accounts.ScopeFiles, "for-mail": accounts.ScopeMail})
+	zoe, ids := addMember(t, a, "zoe@coop.example", map[string]accounts.Scope{"for-files": accounts.ScopeFiles, "for-mail": accounts.ScopeMail, "for-all": accounts.ScopeAll})
 	url := serveWeb(t, a) + "/dav/"
 	if status, body := ask(t, "PROPFIND", url, "for-files", whoAmI); status != http.StatusMultiStatus || !strings.Contains(body, "/dav/principals/users/zoe@coop.example/") {
 		t.Errorf("for files: %d %s", status, body)
 	}
 	if status, _ := ask(t, "PROPFIND", url+"addressbooks/zoe@coop.example/", "for-files", whoAmI); status != http.StatusForbidden {
 		t.Errorf("the address books with the password for files: %d", status)
+	}
+	expand := `<D:expand-property xmlns:D="DAV:"><D:property name="addressbook-home-set" namespace="urn:ietf:params:xml:ns:carddav">
+		<D:property name="displayname"/></D:property></D:expand-property>`
+	for _, c := range []struct{ method, path, depth, body, tells string }{
+		{"PROPFIND", "", "1", whoAmI, "<D:href>/dav/addressbooks/</D:href>"},
+		{"REPORT", "principals/users/zoe@coop.example/", "0", expand, "<D:displayname>"},
+	} {
+		for plain, told := range map[string]bool{"for-files": false, "for-all": true} {
+			if status, answer := askDepth(t, c.method, url+c.path, c.depth, plain, c.body); status != http.StatusMultiStatus || strings.Contains(answer, c.tells) != told {
+				t.Errorf("%s with the password %s: %d %s", c.method, plain, status, answer)
+			}
+		}
 	}
 	for _, plain := range []string{"", "for-mail", "wrong"} {
 		if status, _ := ask(t, "PROPFIND", url, plain, whoAmI); status != http.StatusUnauthorized {
@@ -220,11 +232,16 @@ const whoAmI = `<propfind xmlns="DAV:"><prop><current-user-principal/></prop></p
 // ask makes a request as Zoé.
 func ask(t *testing.T, method, url, password, body string) (status int, answer string) {
 	t.Helper()
+	return askDepth(t, method, url, "0", password, body)
+}
+
+func askDepth(t *testing.T, method, url, depth, password, body string) (status int, answer string) {
+	t.Helper()
 	r, err := http.NewRequest(method, url, strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.Header.Set("Depth", "0")
+	r.Header.Set("Depth", depth)
 	if password != "" {
 		r.SetBasicAuth("zoe@coop.example", password)
 	}
