@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"essaim.coop/essaim/dav/caldav"
 	"essaim.coop/essaim/dav/carddav"
 	"essaim.coop/essaim/dav/webfs"
 	"essaim.coop/essaim/format/message"
@@ -256,9 +257,11 @@ func (d *demoCmd) writeEnv(dir string) error {
 	set("IMAP_PORT", d.BasePort+143)
 	set("IMAPS_PORT", d.BasePort+993)
 	set("HTTP_BASE", d.httpBase())
+	set("FILES_PATH", webfs.Prefix+"{user}/") // {user} is an address
+	set("CALDAV_PATH", davRoot)
+	set("CALDAV_HOME", caldav.Prefix+"{user}/")
 	set("CARDDAV_PATH", davRoot)
-	set("FILES_PATH", webfs.Prefix+"{user}/")
-	set("CARDDAV_HOME", carddav.Prefix+"{user}/") // {user} is an address
+	set("CARDDAV_HOME", carddav.Prefix+"{user}/")
 	for i := 1; i <= min(2, d.Members); i++ {
 		set(fmt.Sprintf("USER%d", i), fmt.Sprintf("user%d@%s", i, d.Domain))
 		set(fmt.Sprintf("PASS%d", i), d.Password)

@@ -174,7 +174,7 @@ func TestDAVTakesAppPasswordsOnly(t *testing.T) {
 
 func TestWellKnownLeadsToDAV(t *testing.T) {
 	url := serveWeb(t, webApp(t, Config{PlainHTTP: true}))
-	for _, service := range []string{"carddav"} {
+	for _, service := range []string{"caldav", "carddav"} {
 		res, err := http.Get(url + "/.well-known/" + service)
 		if err != nil {
 			t.Fatal(err)
