@@ -14,6 +14,7 @@ func TestLitmus(t *testing.T) {
 		t.Skip("litmus is not installed")
 	}
 	h := house(t)
+	do(t, h, "anna", "OPTIONS", "/dav/toy/", "") // from here on the server has seen the mount, by the memory model too
 	cmd := exec.CommandContext(t.Context(), program, "-k", "http://"+h.Address+"/dav/toy/", "anna", "x")
 	cmd.Dir = t.TempDir() // it writes debug.log
 	out, err := cmd.CombinedOutput()

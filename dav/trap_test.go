@@ -117,8 +117,8 @@ func TestAltered(t *testing.T) {
 		t.Errorf("%s %v", res.Status, res.Header)
 	}
 	do(t, h, "anna", "PUT", "/dav/toy/f", "bad")
-	if !slices.Equal(toy.Outcomes, []bool{true, false}) {
-		t.Errorf("outcomes %v", toy.Outcomes)
+	if !slices.Equal(toy.Outcomes(), []bool{true, false}) {
+		t.Errorf("outcomes %v", toy.Outcomes())
 	}
 }
 

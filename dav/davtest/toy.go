@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"essaim.coop/essaim/dav"
@@ -25,7 +27,8 @@ const NS = "urn:toy"
 type Toy struct {
 	House      *House
 	Collection storage.CollectionID
-	Outcomes   []bool // of uploads that were received; not to be read meanwhile
+	mu         sync.Mutex
+	outcomes   []bool // of the uploads that were received
 	owner      storage.AccountID
 
 	folders, files, moods *dav.Kind
@@ -90,6 +93,19 @@ func (t *Toy) Fill(n int) {
 		}
 		return nil
 	})
+}
+
+// Outcomes returns of each upload that was received whether it was committed.
+func (t *Toy) Outcomes() []bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return slices.Clone(t.outcomes)
+}
+
+func (t *Toy) finished(committed bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.outcomes = append(t.outcomes, committed)
 }
 
 // check tells which bodies are in use.
