@@ -61,6 +61,29 @@ func TestBinary(t *testing.T) {
 	}
 }
 
+// A part of a large message is what it is in a small one, and so is the only
+// part of a message that has no others.
+func TestPartsOfLargeMessages(t *testing.T) {
+	h := newHouse(t)
+	head, tail, _ := strings.Cut(parcel, "--b\nContent-Type: image/png")
+	large := head + "--b\nContent-Type: text/x\n\n" + strings.Repeat("many words in a line\n", 70_000) + "--b\nContent-Type: message/rfc822\n\nSubject: inside\n\ninner\n--b\nContent-Type: image/png" + tail
+	small := strings.Replace(large, strings.Repeat("many words in a line\n", 70_000), "few\n", 1)
+	h.deliver(t, "INBOX", small)
+	h.deliver(t, "INBOX", large)
+	h.deliver(t, "INBOX", "Subject: x\nContent-Transfer-Encoding: base64\n\naGVsbG8=\n")
+	p := h.in(t, "INBOX")
+	for _, item := range []string{"BODY.PEEK[1]", "BODY.PEEK[1.MIME]", "BODY.PEEK[3]", "BODY.PEEK[3.HEADER]", "BODY.PEEK[3.TEXT]", "BODY.PEEK[3.1]", "BODY.PEEK[4]", "BODY.PEEK[9]",
+		"BINARY.PEEK[1]", "BINARY.PEEK[3]", "BINARY.PEEK[4]", "BINARY.SIZE[4]", "BODY.PEEK[HEADER]", "BODY.PEEK[3.HEADER.FIELDS (Subject)]"} {
+		a, b := strings.Join(p.ok("FETCH 1 "+item), "\n"), strings.Join(p.ok("FETCH 2 "+item), "\n")
+		if a = strings.Replace(a, "* 1", "* 2", 1); a != b {
+			t.Errorf("%s:\n small %q\n large %q", item, a, b)
+		}
+	}
+	if got := p.ok("FETCH 3 BINARY.PEEK[1]"); strings.Join(got, "\n") != "* 3 FETCH (BINARY[1] {5}\nhello)" {
+		t.Errorf("%q", got)
+	}
+}
+
 // NUL is refused where RFC 9051 has none, and the session goes on.
 func TestNULIsRefused(t *testing.T) {
 	h := newHouse(t)

@@ -172,6 +172,9 @@ func (s *session) cmdUnsubscribe(*command) error {
 		return err
 	}
 	return s.update(func(tx *storage.Tx) error {
-		return mailbox.Subscribe(tx, s.account(), mailbox.Spell(name), false)
+		if p, err := s.locate(tx, name); err == nil {
+			name = p.prefix + p.name
+		}
+		return mailbox.Subscribe(tx, s.account(), name, false)
 	})
 }

@@ -2,6 +2,7 @@ package imap
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"essaim.coop/essaim/imap/imapwire"
@@ -104,8 +105,9 @@ func (f *fetcher) plan() {
 			f.bodies = true
 		}
 	}
+	parts := slices.ContainsFunc(f.Sections, func(s imapwire.Section) bool { return len(s.Part) > 0 })
 	switch {
-	case f.BodyStructure:
+	case f.BodyStructure || parts:
 		f.part = mailbox.Everything
 	case f.Envelope || !f.bodies:
 		f.part = mailbox.Headers

@@ -40,8 +40,13 @@ func (f *fetcher) whole(w *fetched) error {
 		f.buf = append(append(f.buf, " BODYSTRUCTURE "...), w.cold.Structure()...)
 	}
 	m := &opened{Body: body, header: w.cold.Header}
+	if f.part == mailbox.Everything {
+		if m.root, err = w.cold.Parts(); err != nil {
+			return err
+		}
+	}
 	if f.Body {
-		root, err := m.parts()
+		root, err := message.Scan(m.Reader()) // what the parts are, too
 		if err != nil {
 			return err
 		}
@@ -148,7 +153,7 @@ func (m *opened) cut(sec *imapwire.Section) (cut, error) {
 		return cut{missing: true}, nil
 	}
 	if sec.Binary {
-		return m.decoded(p)
+		return m.decoded(p, len(sec.Part) == 0)
 	}
 	switch sec.Spec {
 	case "":
@@ -168,13 +173,21 @@ func (m *opened) cut(sec *imapwire.Section) (cut, error) {
 	return m.fields(sec, inner.HeaderStart, inner.BodyStart)
 }
 
-// decoded finds out what a part is without its transfer encoding; a message
-// itself has none.
-func (m *opened) decoded(p *message.Part) (cut, error) {
-	c := cut{from: p.BodyStart, to: p.End, part: p}
-	if p == m.root {
-		c.from = 0
+// decoded finds out what a part is without its transfer encoding; the message
+// itself, and what has parts, has none.
+func (m *opened) decoded(p *message.Part, whole bool) (cut, error) {
+	if whole {
+		p = &message.Part{End: m.Size()}
+	} else if len(p.Children) == 0 {
+		header := make([]byte, p.BodyStart-p.HeaderStart)
+		if _, err := m.ReadAt(header, p.HeaderStart); err != nil && !errors.Is(err, io.EOF) {
+			return cut{}, err
+		}
+		leaf := *p
+		leaf.ReadHeader(header)
+		p = &leaf
 	}
+	c := cut{from: p.BodyStart, to: p.End, part: p}
 	r, known := m.decoder(c)
 	if !known {
 		return c, no("UNKNOWN-CTE", "the part's transfer encoding is not known")
@@ -192,7 +205,7 @@ func (m *opened) decoded(p *message.Part) (cut, error) {
 
 func (m *opened) decoder(c cut) (io.Reader, bool) {
 	r := io.NewSectionReader(m, c.from, c.to-c.from)
-	if c.part == m.root && c.from == 0 || len(c.part.Children) > 0 {
+	if len(c.part.Children) > 0 {
 		return r, true
 	}
 	return c.part.Decode(r)

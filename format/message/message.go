@@ -18,9 +18,10 @@ import (
 
 // Limits of what is taken apart; the rest of a message is opaque body.
 const (
-	MaxHeader = 256 << 10 // bytes of one header block
-	MaxDepth  = 50        // of nested parts
-	MaxParts  = 1000
+	MaxHeader  = 256 << 10 // bytes of one header block
+	maxHeaders = 512 << 10 // and of all those in a message
+	MaxDepth   = 50        // of nested parts
+	MaxParts   = 1000
 )
 
 // A Field is one header field.

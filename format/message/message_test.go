@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"essaim.coop/essaim/format/message/messagetest"
 )
 
 func crlf(s string) []byte { return []byte(strings.ReplaceAll(s, "\n", "\r\n")) }
@@ -105,6 +107,10 @@ func FuzzScan(f *testing.F) {
 			t.Fatalf("body [%d, %d) of %d bytes", p.BodyStart, p.End, len(b))
 		}
 		inside(t, p)
+		read, err := ReadOffsets(AppendOffsets(nil, p), 0)
+		if err != nil || shape(read) != shape(p) {
+			t.Fatalf("%v: %s, want %s", err, shape(read), shape(p))
+		}
 		wire := AppendEnvelope(AppendBodyStructure(nil, p, true), p.Header)
 		for _, c := range wire {
 			if c >= 128 || c == 0 {
@@ -150,6 +156,58 @@ func BenchmarkEnvelope(b *testing.B) {
 	for b.Loop() {
 		out = AppendEnvelope(out[:0], h)
 	}
+}
+
+// The offsets of a message are those of the message with fields in front, but
+// for these.
+func TestOffsetsBehindAPrefix(t *testing.T) {
+	prefix := "X-Spam: no\r\nReturn-Path: <>\r\n"
+	for i := range 4 * messagetest.Shapes {
+		m := messagetest.Message(i)
+		got, err := ReadOffsets(AppendOffsets(nil, ScanBytes(m)), int64(len(prefix)))
+		want := ScanBytes(append([]byte(prefix), m...))
+		if err != nil || shape(got) != shape(want) {
+			t.Fatalf("message %d: %v\n got %s\nwant %s", i, err, shape(got), shape(want))
+		}
+	}
+}
+
+func TestHeadersAreBoundedTogether(t *testing.T) {
+	field := "X-A: " + strings.Repeat("a", 1000) + "\r\n"
+	part := "--b\r\nContent-Type: message/rfc822\r\n\r\n" + strings.Repeat(field, 200) + "\r\nx\r\n"
+	p := ScanBytes([]byte("Content-Type: multipart/mixed; boundary=b\r\n\r\n" + strings.Repeat(part, 100)))
+	kept := 0
+	for _, c := range p.Children {
+		if c.Message != nil {
+			kept += len(c.Message.Header)
+		}
+	}
+	if len(p.Children) != 100 || kept > maxHeaders {
+		t.Errorf("%d parts, %d bytes of headers", len(p.Children), kept)
+	}
+}
+
+// shape tells where parts are.
+func shape(p *Part) string {
+	s := fmt.Sprintf("(%d %d %d", p.HeaderStart, p.BodyStart, p.End)
+	for _, c := range p.Children {
+		s += shape(c)
+	}
+	if p.Message != nil {
+		s += "m" + shape(p.Message)
+	}
+	return s + ")"
+}
+
+func FuzzReadOffsets(f *testing.F) {
+	f.Add(AppendOffsets(nil, ScanBytes(crlf("Content-Type: multipart/mixed; boundary=b\n\n--b\n\na\n--b\nContent-Type: message/rfc822\n\n\nb\n--b--\n"))))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if p, err := ReadOffsets(b, 3); err == nil {
+			if q, err := ReadOffsets(AppendOffsets(nil, p), 0); err != nil || len(q.Children) != len(p.Children) {
+				t.Fatalf("%v", err)
+			}
+		}
+	})
 }
 
 func inside(t *testing.T, p *Part) {

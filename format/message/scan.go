@@ -85,12 +85,13 @@ func ScanBytes(b []byte) *Part {
 }
 
 type scanner struct {
-	root  *Part
-	stack []*Part // open entities, outermost first
-	off   int64
-	parts int
-	cont  bool // the last chunk was not the end of its line
-	eol   int64
+	root    *Part
+	stack   []*Part // open entities, outermost first
+	off     int64
+	parts   int
+	headers int  // bytes of all of them
+	cont    bool // the last chunk was not the end of its line
+	eol     int64
 }
 
 // open starts an entity whose header begins at off.
@@ -112,7 +113,7 @@ func (s *scanner) line(b []byte) {
 		return
 	}
 	top := s.stack[len(s.stack)-1]
-	if top.inHeader && len(top.header)+len(b) > MaxHeader {
+	if top.inHeader && (len(top.header)+len(b) > MaxHeader || s.headers+len(b) > maxHeaders) {
 		s.endHeader(top) // the rest is body
 	}
 	if b[len(b)-1] == '\n' {
@@ -121,6 +122,7 @@ func (s *scanner) line(b []byte) {
 	ends := false
 	if top.inHeader {
 		top.header = append(top.header, b...)
+		s.headers += len(b)
 		ends = start && blank(b)
 	}
 	s.advance(b)

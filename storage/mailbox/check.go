@@ -41,6 +41,12 @@ func Check(tx *storage.Tx, r *storage.Report) {
 		}
 		return true
 	})
+	tx.ScanPrefix([]byte{'p'}, func(rest, _ []byte) bool {
+		if a := storage.AccountID(binary.BigEndian.Uint32(rest)); tx.Household(a) == 0 {
+			r.Problem("account %d: subscribed to %q, and gone", a, rest[4:])
+		}
+		return true
+	})
 	for id, n := range refs {
 		r.Problem("message %d: no index row, %d references", id, n)
 	}

@@ -15,14 +15,16 @@ import (
 
 // The cold row:
 //
-//	blob size header  prefix kept absent envelope structure  text
+//	blob size header  prefix kept absent envelope structure offsets  text
 //
 // All but the last are varints: the blob's ID, the message's size, the length of its header
-// block, prefix included, and the lengths of five pieces of text, which follow
+// block, prefix included, and the lengths of six pieces of text, which follow
 // packed as one (package phrasebook). kept are header fields as they are, in
 // their order; absent are the names, comma separated, of fields that would be
 // kept but are too long. structure is the BODYSTRUCTURE response; envelope is
 // the ENVELOPE response where the kept fields do not say it all, else empty.
+// offsets are where the parts of a body with a file of its own are: of those,
+// and only of those, a part can be read without the rest.
 
 // keptFields are what the usual clients ask for when they list a mailbox, and
 // how many bytes of one are kept at most. A DKIM-Signature is all noise, no
@@ -52,9 +54,13 @@ func appendCold(b []byte, in *Incoming) []byte {
 	if isAbsent(absent, message.EnvelopeFields[:]...) {
 		envelope = message.AppendEnvelope(nil, header)
 	}
+	var offsets []byte
+	if in.Staged.Size > blob.MaxSmall {
+		offsets = message.AppendOffsets(nil, in.Root)
+	}
 	for _, s := range [pieces][]byte{
 		in.Prefix, kept, absent, envelope,
-		message.AppendBodyStructure(nil, in.Root, true),
+		message.AppendBodyStructure(nil, in.Root, true), offsets,
 	} {
 		b = binary.AppendUvarint(b, uint64(len(s)))
 		text = append(text, s...)
@@ -87,9 +93,9 @@ type Part uint8
 const (
 	JustPrefix Part = iota // with the numbers
 	Headers                // and the kept fields, and ENVELOPE
-	Everything             // and BODYSTRUCTURE
+	Everything             // and BODYSTRUCTURE, and the offsets of parts
 
-	pieces = 5
+	pieces = 6
 )
 
 // A Cold is what the index has of a message. It outlives the transaction it was
@@ -143,7 +149,7 @@ func (c *Cold) parse(b []byte, part Part) bool {
 		}
 	}
 	c.Blob, c.Size, c.Header = blob.ID(v[0]), int64(v[1]), int64(v[2])
-	enough := c.ends[[...]int{0, 3, 4}[part]]
+	enough := c.ends[[...]int{0, 3, 5}[part]]
 	var err error
 	c.text, err = phrasebook.Unpack(c.text[:0], b, enough, int(total))
 	return err == nil && len(c.text) >= enough
@@ -195,6 +201,20 @@ func isAbsent(list []byte, names ...string) bool {
 		list = rest
 	}
 	return false
+}
+
+// Parts returns where the parts of the message are, prefix included; nil where
+// the message has to be scanned. It needs Everything.
+func (c *Cold) Parts() (*message.Part, error) {
+	offsets := c.piece(5)
+	if len(offsets) == 0 {
+		return nil, nil
+	}
+	p, err := message.ReadOffsets(offsets, int64(len(c.Prefix())))
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", storage.ErrInvalid, err)
+	}
+	return p, nil
 }
 
 // Keeps reports whether fields of all these names, in lower case, are kept.

@@ -304,6 +304,7 @@ func FuzzCold(f *testing.F) {
 		var c Cold
 		if c.parse(b, Everything) {
 			c.AppendFields(c.AppendEnvelope(nil), []string{"subject"})
+			_, _ = c.Parts()
 		}
 	})
 }
