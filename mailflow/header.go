@@ -63,7 +63,7 @@ func (m *Mail) traceFields(env *smtp.Envelope, now time.Time) []byte {
 	s := &env.Session
 	b := fmt.Appendf(nil, "%s: <%s>\r\n", returnPath, env.From)
 	r := message.Received{
-		From: s.HELO, Addr: literal(s.IP()), By: m.Hostname, With: s.Protocol(), ID: s.ID, TLS: s.TLSInfo(), Date: now,
+		From: s.HELO, Addr: literal(s.IP()), By: m.Hostname, With: s.Protocol(env.UTF8), ID: s.ID, TLS: s.TLSInfo(), Date: now,
 	}
 	if len(env.To) == 1 { // RFC 5321 §7.6: several would tell of blind copies
 		r.For = env.To[0].Addr

@@ -27,6 +27,7 @@ func (x *session) helo(arg string) error {
 	if err := x.introduce(arg); err != nil {
 		return err
 	}
+	x.info.Plain = true
 	x.say(250, "", x.srv.Hostname)
 	return nil
 }
@@ -36,7 +37,7 @@ func (x *session) introduce(arg string) error {
 	if name == "" || !ascii(name) {
 		return &Error{501, "5.5.4", "Say your name, in ASCII"}
 	}
-	x.info.HELO = name[:min(len(name), 255)]
+	x.info.HELO, x.info.Plain = name[:min(len(name), 255)], false
 	x.env = nil
 	return nil
 }

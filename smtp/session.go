@@ -38,6 +38,7 @@ func (s *Server) newSession(c *conn) *session {
 	x.info = Session{ID: fmt.Sprintf("s%x-%x", time.Now().Unix()&0xffffff, sessions.Add(1)), Addr: c.raw.RemoteAddr(), LMTP: s.Kind == LMTP}
 	if s.NewTrace != nil {
 		x.trace = s.NewTrace(x.info.Addr.String())
+		x.trace.Event("connected", "session", x.info.ID)
 	}
 	return x
 }
@@ -71,7 +72,7 @@ func (x *session) run() {
 func (x *session) end() {
 	x.cancel()
 	x.conn.close(x.cut)
-	x.trace.Event("closed", "session", x.info.ID)
+	x.trace.Event("closed")
 }
 
 func (x *session) greet() {

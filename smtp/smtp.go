@@ -42,6 +42,7 @@ type Session struct {
 	ID    string // names the session in traces and Received fields
 	Addr  net.Addr
 	HELO  string
+	Plain bool // greeted with HELO: no extensions
 	TLS   *tls.ConnectionState
 	Login *sasl.Login // who has authenticated
 	LMTP  bool
@@ -55,12 +56,20 @@ func (s *Session) IP() string {
 	return s.Addr.String()
 }
 
-// Protocol is the word for Received fields (RFC 3848).
-func (s *Session) Protocol() string {
-	if s.LMTP {
-		return "LMTP"
-	}
+// Protocol is the word for Received fields (RFC 3848; RFC 6531 §3.7.3 for a
+// message sent with SMTPUTF8).
+func (s *Session) Protocol(utf8 bool) string {
 	p := "ESMTP"
+	switch {
+	case s.LMTP && utf8:
+		p = "UTF8LMTP"
+	case s.LMTP:
+		p = "LMTP"
+	case s.Plain:
+		p = "SMTP"
+	case utf8:
+		p = "UTF8SMTP"
+	}
 	if s.TLS != nil {
 		p += "S"
 	}

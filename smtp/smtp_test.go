@@ -238,7 +238,7 @@ func TestNothingInTheClearBehindSTARTTLS(t *testing.T) {
 	q.say("DATA", "354")
 	fmt.Fprint(q, head+".\r\n")
 	q.expect("250")
-	if l := sh.envs[0].Session; l.Login == nil || l.Protocol() != "ESMTPSA" {
+	if l := sh.envs[0].Session; l.Login == nil || l.Protocol(false) != "ESMTPSA" || l.Protocol(true) != "UTF8SMTPSA" {
 		t.Errorf("session %+v", l)
 	}
 }

@@ -189,7 +189,10 @@ func (q *Queue) work(ctx, talk context.Context, l *lane) {
 			return
 		}
 		if err := q.attempt(ctx, talk, s, id); err != nil {
+			// What became of it could not be written down, so it stays claimed:
+			// else it would be sent again and again.
 			q.Log.Error("queue", "id", id, "error", err)
+			continue
 		}
 		q.release(id)
 	}
@@ -202,7 +205,9 @@ func (q *Queue) take(ctx context.Context, l *lane) (uint64, bool) {
 	defer q.mu.Unlock()
 	if len(l.waiting) > 0 && ctx.Err() == nil {
 		id := l.waiting[0]
-		l.waiting = l.waiting[1:]
+		if l.waiting = l.waiting[1:]; len(l.waiting) == laneDepth/4 {
+			q.Wake() // there may be more, and the connection is here
+		}
 		return id, true
 	}
 	q.workers--

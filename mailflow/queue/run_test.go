@@ -224,7 +224,7 @@ func TestManyMessagesShareFewConnections(t *testing.T) {
 	b.until("all are sent", b.idle)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if len(p.got) != n || len(p.conns) > 2*b.PerDestination {
+	if len(p.got) != n || len(p.conns) > n/20 {
 		t.Errorf("%d messages over %d connections", len(p.got), len(p.conns))
 	}
 	for a, times := range p.got {
@@ -445,4 +445,21 @@ func TestUnreadableEntry(t *testing.T) {
 		t.Error("the check does not see it")
 	}
 	b.update(func(tx *storage.Tx) error { tx.Delete(entryKey(77)); return nil })
+}
+
+// A report that cannot be brought does not have the message sent again.
+func TestReportThatFails(t *testing.T) {
+	p := newPeer(t)
+	b := newBench(t, zone{ip: map[string][]netip.Addr{"a.test": at("192.0.2.1")}}, map[string]string{"192.0.2.1:25": p.addr})
+	b.Return = func(*storage.Tx, string, *mailbox.Incoming, time.Time) error { return storage.ErrInvalid }
+	id := b.put(time.Now(), nil, "x@a.test", "nobody@a.test", "later@a.test")
+	b.start()
+	b.until("it is settled", func() bool { e := b.entries(); return len(e) == 1 && len(e[0].Recipients) == 1 })
+	b.update(func(tx *storage.Tx) error { return Retry(tx, id, time.Now()) })
+	b.Wake()
+	b.until("the rest is sent", b.idle)
+	b.stop()
+	if p.got["x@a.test"] != 1 {
+		t.Errorf("sent %d times", p.got["x@a.test"])
+	}
 }

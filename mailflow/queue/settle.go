@@ -65,9 +65,16 @@ func (q *Queue) settle(ctx context.Context, e *Entry, host string, results []smt
 	}
 	for pause := time.Second; ; pause = min(2*pause, time.Minute) {
 		now := time.Now()
-		err := q.write(e, host, q.judge(e, host, results, now), now)
-		if !errors.Is(err, storage.ErrFull) {
-			return err
+		o := q.judge(e, host, results, now)
+		err := q.write(e, host, o, now)
+		switch {
+		case err == nil:
+			return nil
+		case !errors.Is(err, storage.ErrFull):
+			// A report that cannot be brought must not have the message sent again.
+			q.Log.Error("report lost", "queue", e.ID, "to", e.Sender, "error", err)
+			o.reports = nil
+			return q.write(e, host, o, now)
 		}
 		q.Log.Warn("queue", "id", e.ID, "error", err, "pause", pause)
 		select {
