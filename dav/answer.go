@@ -13,13 +13,6 @@ import (
 	"essaim.coop/essaim/storage"
 )
 
-// write sends bytes of the body. The time a client may take is the listener's
-// concern.
-func (x *Exchange) write(b []byte) error {
-	_, err := x.Answer.Write(b)
-	return err
-}
-
 // cut ends an answer that cannot be completed in a way the client will notice.
 func (x *Exchange) cut(err error) {
 	x.engine.Log.Warn("answer cut short", "method", x.Request.Method, "path", x.at.raw, "error", err)
@@ -65,7 +58,7 @@ func (x *Exchange) small(status int, b []byte) {
 	x.Answer.Header().Set("Content-Length", strconv.Itoa(len(b)))
 	x.Answer.WriteHeader(status)
 	if x.Request.Method != http.MethodHead {
-		_ = x.write(b) // a client that is gone misses nothing
+		_, _ = x.Answer.Write(b) // a client that is gone misses nothing
 	}
 }
 

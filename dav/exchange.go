@@ -2,6 +2,7 @@ package dav
 
 import (
 	"errors"
+	"maps"
 	"net/http"
 	"strings"
 	"time"
@@ -31,9 +32,19 @@ func (x *Exchange) View(fn func(*Scope) error) error {
 	return x.engine.DB.View(func(tx *storage.Tx) error { return fn(x.scope(tx)) })
 }
 
-// Update runs fn alone; it returns when what fn did is durable.
+// Update runs fn alone; it returns when what fn did is durable, and then has set
+// the header fields in Scope.Answer.
 func (x *Exchange) Update(fn func(*Scope) error) error {
-	return x.engine.DB.Update(func(tx *storage.Tx) error { return fn(x.scope(tx)) })
+	var s *Scope
+	err := x.engine.DB.Update(func(tx *storage.Tx) error {
+		s = x.scope(tx)
+		s.Answer = http.Header{}
+		return fn(s)
+	})
+	if err == nil {
+		maps.Copy(x.Answer.Header(), s.Answer)
+	}
+	return err
 }
 
 func (x *Exchange) scope(tx *storage.Tx) *Scope {

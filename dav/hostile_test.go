@@ -147,6 +147,22 @@ func TestLargeAnswersTakeNoMemory(t *testing.T) {
 	}
 }
 
+// Nor do bodies in an answer add up in memory.
+func TestLargeValuesTakeNoMemory(t *testing.T) {
+	h := house(t)
+	for i := range 20 {
+		do(t, h, "anna", "PUT", "/dav/toy/"+string(rune('a'+i)), strings.Repeat("x", 300<<10))
+	}
+	req := httptest.NewRequest("PROPFIND", "/dav/toy/", strings.NewReader(`<D:propfind xmlns:D="DAV:"><D:prop><late xmlns="urn:toy"/></D:prop></D:propfind>`))
+	req.Header.Set("User", "anna")
+	req.Header.Set("Depth", "1")
+	w := &discard{header: http.Header{}}
+	h.Engine.ServeHTTP(w, req)
+	if w.n < 20*300<<10 || w.largest > 2*300<<10 {
+		t.Errorf("%d bytes in pieces of up to %d", w.n, w.largest)
+	}
+}
+
 // discard is an answer that counts, and looks at the heap near the beginning
 // and in the end.
 type discard struct {

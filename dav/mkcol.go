@@ -30,6 +30,7 @@ func mkcol(x *Exchange) error {
 		r, err := m.Make(s, t.name, types)
 		var refused *StatusError
 		if errors.As(err, &refused) && refused.Condition == davxml.DAV("valid-resourcetype") {
+			patch.results = nil
 			patch.note(davxml.DAV("resourcetype"), refused)
 			return errPatch
 		}

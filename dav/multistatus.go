@@ -275,78 +275,90 @@ func writeNames(w *davxml.Writer, ps []*planned, code int) {
 	w.Raw("</D:propstat>")
 }
 
-// Flush sends the page, if it is full. It must be called outside any
-// transaction, and always between two.
-func (m *Multistatus) Flush() error { return m.flush(false) }
-
-// complete returns the page with its late values in place.
-func (m *Multistatus) complete() ([]byte, error) {
-	if m.err != nil {
-		return nil, m.err
-	}
-	if len(m.entries) == 0 {
-		return m.w.Bytes(), nil
+// complete puts the late values in their places. When these are large it sends
+// on the way, so that no more than one is in memory beside a page.
+func (m *Multistatus) complete() error {
+	if m.err != nil || len(m.entries) == 0 {
+		return m.err
 	}
 	m.out.Reset()
 	page, pos := m.w.Bytes(), 0
 	for i := range m.entries {
 		e := &m.entries[i]
 		m.out.RawBytes(page[pos:e.start])
-		pos = e.start
-		if e.keep != nil {
-			keep, err := e.keep(m.x.engine.DB)
-			if err != nil {
-				return nil, err
-			}
-			if !keep {
-				m.count--
-				pos = e.end
-				continue
-			}
+		pos = e.end
+		if err := m.late(page, e); err != nil {
+			return err
 		}
-		var gone []*planned
-		for _, l := range e.late {
-			m.out.RawBytes(page[pos:l.at])
-			pos = l.at
-			at := m.out.Len()
-			m.out.Raw(l.p.open)
-			if err := l.p.prop.Late(m.x.engine.DB, e.r, &m.out); err != nil {
-				m.out.Truncate(at)
-				if !errors.Is(err, storage.ErrNotFound) {
-					return nil, err
-				}
-				gone = append(gone, l.p)
-				continue
+		if m.out.Len() >= 4*pageBytes {
+			if err := m.send(m.out.Bytes(), false); err != nil {
+				return err
 			}
-			m.out.Raw(l.p.close)
+			m.out.Reset()
 		}
-		m.out.RawBytes(page[pos:e.tail])
-		pos = e.tail
-		writeNames(&m.out, gone, http.StatusNotFound)
 	}
 	m.out.RawBytes(page[pos:])
 	m.entries = m.entries[:0]
 	// What is complete becomes the page; the other buffer takes the next.
 	m.w, m.out = m.out, m.w
-	return m.w.Bytes(), nil
+	return nil
 }
 
-func (m *Multistatus) flush(final bool) error {
-	b, err := m.complete()
-	if err != nil || !final && len(b) < pageBytes {
+// late writes one response that waited, unless it is not to be kept.
+func (m *Multistatus) late(page []byte, e *entry) error {
+	if e.keep != nil {
+		if keep, err := e.keep(m.x.engine.DB); err != nil || !keep {
+			m.count--
+			return err
+		}
+	}
+	var gone []*planned
+	pos := e.start
+	for _, l := range e.late {
+		m.out.RawBytes(page[pos:l.at])
+		pos = l.at
+		at := m.out.Len()
+		m.out.Raw(l.p.open)
+		err := l.p.prop.Late(m.x.engine.DB, e.r, &m.out)
+		switch {
+		case err == nil:
+			m.out.Raw(l.p.close)
+		case errors.Is(err, storage.ErrNotFound):
+			m.out.Truncate(at)
+			gone = append(gone, l.p)
+		default:
+			return err
+		}
+	}
+	m.out.RawBytes(page[pos:e.tail])
+	writeNames(&m.out, gone, http.StatusNotFound)
+	m.out.RawBytes(page[e.tail:e.end])
+	return nil
+}
+
+// Flush sends the page, if it is full. It must be called outside any
+// transaction, and always between two.
+func (m *Multistatus) Flush() error {
+	if err := m.complete(); err != nil || m.w.Len() < pageBytes {
 		return err
 	}
-	h := m.x.Answer.Header()
+	err := m.send(m.w.Bytes(), false)
+	m.w.Reset()
+	return err
+}
+
+// send writes to the client. An answer of one piece says how long it is.
+func (m *Multistatus) send(b []byte, last bool) error {
 	if !m.started {
 		m.started = true
+		h := m.x.Answer.Header()
 		h.Set("Content-Type", "application/xml; charset=utf-8")
-		if final {
+		if last {
 			h.Set("Content-Length", strconv.Itoa(len(b)))
 		}
 		m.x.Answer.WriteHeader(http.StatusMultiStatus)
 	}
-	err = m.x.write(b)
-	m.w.Reset()
+	_, err := m.x.Answer.Write(b)
 	return err
 }
 
@@ -355,12 +367,12 @@ func (m *Multistatus) flush(final bool) error {
 // client does not take a part for the whole.
 func (m *Multistatus) Finish(err error) error {
 	if err == nil {
-		if _, err = m.complete(); err == nil {
+		if err = m.complete(); err == nil {
 			if m.trailer != nil {
 				m.trailer(&m.w)
 			}
 			m.w.Raw("</D:multistatus>")
-			err = m.flush(true)
+			err = m.send(m.w.Bytes(), true)
 		}
 	}
 	if err != nil && m.started {

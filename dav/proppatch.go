@@ -124,6 +124,7 @@ type patched struct {
 var errPatch = errors.New("dav: a property could not be set")
 
 func (p *patch) apply(s *Scope, r Resource, todo update) error {
+	p.results, p.failed = nil, false // a transaction may be run again
 	for _, in := range todo {
 		err := p.one(s, r, in)
 		if err == nil {

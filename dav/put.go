@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 
 	"essaim.coop/essaim/dav/davxml"
@@ -62,9 +63,7 @@ func put(x *Exchange) error {
 // stored answers a PUT that succeeded.
 func (x *Exchange) stored(r Resource, up *Upload, created bool) {
 	h := x.Answer.Header()
-	for k, v := range up.Answer {
-		h[k] = v
-	}
+	maps.Copy(h, up.Answer)
 	if tag := r.Stat().ETag; tag != "" && !up.Altered {
 		h.Set("ETag", `"`+tag+`"`)
 	}

@@ -33,6 +33,9 @@ type Scope struct {
 	Identities []storage.AccountID
 	Now        time.Time
 	Header     http.Header // of the request
+	// Answer are header fields for the answer of a method that changes something,
+	// when it succeeds.
+	Answer http.Header
 
 	x       *Exchange
 	here    []byte // the href of the resource whose properties are being written

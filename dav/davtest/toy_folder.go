@@ -64,6 +64,7 @@ func (f Folder) Make(s *dav.Scope, name string, types []davxml.Name) (dav.Resour
 			return nil, dav.Forbidden(davxml.DAV("valid-resourcetype"))
 		}
 	}
+	s.Answer.Set("Toy", "made")
 	n := &node{toy: f.toy, parent: f.id, name: name, folder: true}
 	return Folder{n}, n.put(s, 0)
 }
