@@ -129,17 +129,6 @@ func TestLMTPAnswersForEveryRecipient(t *testing.T) {
 
 func TestAuthExchange(t *testing.T) {
 	_, addr := serve(t, Submission, func(s *Server) { s.ImplicitTLS, s.Limits.Pause = true, time.Millisecond })
-	secure := func() *peer {
-		c, err := tls.Dial("tcp", addr, &tls.Config{InsecureSkipVerify: true})
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { c.Close() })
-		_ = c.SetDeadline(time.Now().Add(30 * time.Second))
-		p := &peer{t, c, bufio.NewReader(c)}
-		p.expect("220")
-		return p
-	}
 	for _, lines := range [][]string{
 		{"AUTH PLAIN AA==", "503", "EHLO me", "250", "AUTH NONE", "504", "AUTH PLAIN !", "501", "AUTH PLAIN", "334 ", "*", "501", "AUTH PLAIN =", "535 5.7.8", "AUTH PLAIN AHpvZQBwYXNz", "235 2.7.0", "AUTH PLAIN", "503",
 			"MAIL FROM:<a@b.test>", "250"},
@@ -147,7 +136,7 @@ func TestAuthExchange(t *testing.T) {
 		{"EHLO me", "250", "AUTH PLAIN", "334", strings.Repeat("A", 13_000), "500 5.5.6", "NOOP", "250"},
 		{"EHLO me", "250", "AUTH PLAIN AHpvZQBx", "535", "AUTH PLAIN AHpvZQBx", "535", "AUTH PLAIN AHpvZQBx", "535"},
 	} {
-		p := secure()
+		p := secure(t, addr, &tls.Config{InsecureSkipVerify: true})
 		transcript(t, p, lines...)
 		if lines[len(lines)-1] == "535" {
 			if _, err := p.r.ReadByte(); err == nil {
