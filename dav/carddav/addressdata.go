@@ -50,7 +50,9 @@ func parseAddressData(e *davxml.Element) (*addressData, error) {
 		case davxml.CardDAV("prop"):
 			s := vcard.Selected{NoValue: c.Attr("novalue") == "yes"}
 			s.Group, s.Name = vcard.PropName(c.Attr("name"))
-			a.props = append(a.props, s)
+			if a.props = append(a.props, s); len(a.props) > maxTests {
+				return nil, dav.Forbidden(davxml.CardDAV("supported-address-data"))
+			}
 		}
 	}
 	return a, nil

@@ -8,8 +8,9 @@ import (
 	"essaim.coop/essaim/format/vcard"
 )
 
-// maxTests bounds the conditions of one filter.
-const maxTests = 500
+// maxTests bounds the conditions of one filter, and the properties that a partial
+// card can be asked for.
+const maxTests = 100
 
 // parseFilter reads CARDDAV:filter (RFC 6352 §10.5); no element is everything.
 func parseFilter(e *davxml.Element) (*vcard.Filter, error) {

@@ -127,6 +127,9 @@ func (p *Property) types(drop ...string) (out []string) {
 			if x != "" {
 				out = append(out, x)
 			}
+			if len(out) == MaxParams {
+				return out
+			}
 		}
 	}
 	return out

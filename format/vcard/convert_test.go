@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	. "essaim.coop/essaim/format/vcard"
 	"essaim.coop/essaim/format/vcard/vcardtest"
@@ -152,4 +153,33 @@ func mayChange(shape, line string) bool {
 		}
 	}
 	return false
+}
+
+// What is made to be large takes no more than its share of time: all of these
+// are near the limits, and converted while a test would wait for it.
+func TestConvertLarge(t *testing.T) {
+	n := MaxProperties - 10
+	for name, in := range map[string]string{
+		"labels":   card("3.0", strings.Repeat("ADR;HOME:;;a\r\n", n/2)+strings.Repeat("LABEL;WORK:b\r\n", n/2)+"FN:x"),
+		"sort-as":  card("4.0", strings.Repeat("X:a\r\n", n/2)+strings.Repeat("FN;SORT-AS=a:b\r\n", n/2)+"FN:x"),
+		"fields":   card("3.0", "N:"+strings.Repeat(";", MaxBytes-100)),
+		"types":    card("4.0", `EMAIL;TYPE="`+strings.Repeat("a,", MaxBytes/2-100)+`":x`, "FN:x"),
+		"prefs":    card("4.0", strings.Repeat("TEL;PREF=1:1\r\n", n)+"FN:x"),
+		"one fold": card("3.0", "NOTE:"+strings.Repeat("a\r\n ", MaxBytes/4-100)),
+	} {
+		c := parse(t, in)
+		to := V4
+		if c.Version == V4 {
+			to = V3
+		}
+		start := time.Now()
+		d, err := c.Convert(to)
+		if err != nil || len(d.Bytes()) == 0 {
+			t.Errorf("%s: %v", name, err)
+		}
+		(&Filter{Props: []PropFilter{{Name: "N", Texts: []TextMatch{NewTextMatch("x", UnicodeCasemap, Equals, false)}}}}).Match(c)
+		if d := time.Since(start); d > 30*time.Second {
+			t.Errorf("%s: %v", name, d)
+		}
+	}
 }

@@ -125,7 +125,7 @@ func (f *ParamFilter) match(p *Property) bool {
 	for _, v := range values {
 		words = append(words, v)
 		if strings.EqualFold(f.Name, "TYPE") && strings.Contains(v, ",") {
-			words = append(words, strings.Split(v, ",")...)
+			words = append(words, strings.SplitN(v, ",", MaxParams)...)
 		}
 	}
 	return f.Text.match(words)
@@ -166,7 +166,7 @@ func (p *Property) Values() []string {
 	default:
 		return whole
 	}
-	parts := split(p.Value, sep, true)
+	parts := split(p.Value, sep, true, maxParts)
 	if len(parts) == 1 {
 		return whole
 	}

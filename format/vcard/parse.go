@@ -27,6 +27,7 @@ var bom = []byte("\xef\xbb\xbf")
 type parser struct {
 	lines
 	card       *Card
+	params     int // values so far
 	begun, end bool
 }
 
@@ -66,6 +67,12 @@ func (p *parser) property() error {
 		return p.errorf("%s", err)
 	}
 	prop.raw = p.raw
+	for _, x := range prop.Params {
+		p.params += len(x.Values)
+	}
+	if p.params > MaxCardParams {
+		return fmt.Errorf("%w: more than %d parameters", ErrTooLarge, MaxCardParams)
+	}
 	isCard := strings.EqualFold(strings.TrimSpace(prop.Value), "VCARD")
 	switch {
 	case p.end:

@@ -54,8 +54,9 @@ func to3(out *Card, p Property) {
 		}
 	case "N", "FN":
 		if as := p.Param("SORT-AS"); len(as) > 0 {
-			if out.First("SORT-STRING") == nil {
+			if !out.sorted {
 				out.Add("SORT-STRING", strings.Join(as, ","))
+				out.sorted = true
 			}
 			p.setParam("SORT-AS")
 		}

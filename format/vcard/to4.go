@@ -149,6 +149,9 @@ func zone4(p Property) Property {
 	return p
 }
 
+// maxLabels is how many labels look for their address; more get one of their own.
+const maxLabels = 100
+
 // joinLabels puts each LABEL (RFC 2426 §3.2.2) into the ADR of the same types,
 // or into one of its own (RFC 6350 §6.3.1).
 func (c *Card) joinLabels() {
@@ -162,8 +165,11 @@ func (c *Card) joinLabels() {
 		}
 	}
 	c.Properties = kept
-	for _, l := range labels {
-		adr := c.addressFor(l)
+	for i, l := range labels {
+		var adr *Property
+		if i < maxLabels {
+			adr = c.addressFor(l)
+		}
 		if adr == nil {
 			c.put(Property{Group: l.Group, Name: "ADR", Params: l.Params, Value: ";;;;;;"})
 			adr = &c.Properties[len(c.Properties)-1]

@@ -38,21 +38,22 @@ func Unescape(s string) string {
 func (p *Property) Text() string { return Unescape(p.Value) }
 
 // List returns a value's elements, as of CATEGORIES and NICKNAME.
-func (p *Property) List() []string { return split(p.Value, ',', true) }
+func (p *Property) List() []string { return split(p.Value, ',', true, 0) }
 
 // Fields returns a value's components, as of N, ADR and ORG, still escaped.
-func (p *Property) Fields() []string { return split(p.Value, ';', false) }
+func (p *Property) Fields() []string { return split(p.Value, ';', false, 0) }
 
 // Field returns component i as text, "" when there is none.
 func (p *Property) Field(i int) string {
-	if f := p.Fields(); i < len(f) {
+	if f := split(p.Value, ';', false, i+1); i < len(f) {
 		return Unescape(f[i])
 	}
 	return ""
 }
 
-// split cuts at a separator that has no backslash before it.
-func split(s string, sep byte, text bool) (out []string) {
+// split cuts at a separator that has no backslash before it. Parts beyond most
+// are left out, unless it is 0.
+func split(s string, sep byte, text bool, most int) (out []string) {
 	start := 0
 	for i := 0; i <= len(s); i++ {
 		switch {
@@ -61,7 +62,9 @@ func split(s string, sep byte, text bool) (out []string) {
 			if text {
 				part = Unescape(part)
 			}
-			out, start = append(out, part), i+1
+			if out, start = append(out, part), i+1; len(out) == most {
+				return out
+			}
 		case s[i] == '\\' && i+1 < len(s):
 			i++
 		}

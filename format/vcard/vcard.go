@@ -29,7 +29,9 @@ import (
 const (
 	MaxBytes      = 4 << 20 // of the card; a photo of 3 MB fits in base64
 	MaxProperties = 20_000  // a group has one for each member
-	MaxParams     = 200     // of one property
+	MaxParams     = 200     // of one property, or values of one parameter
+	MaxCardParams = 50_000  // values of all parameters of the card
+	maxParts      = 1000    // of a list or structured value that filters look at
 )
 
 // A Version is one of the three that exist.
@@ -64,7 +66,8 @@ type Card struct {
 	Version    Version
 	Properties []Property
 
-	raw []byte // of a parsed card
+	raw    []byte // of a parsed card
+	sorted bool   // while it is converted: there is a SORT-STRING
 }
 
 // A Property is one content line.

@@ -116,6 +116,7 @@ func TestRefused(t *testing.T) {
 		"many properties":  {card("3.0", many), ErrTooLarge, 0},
 		"many parameters":  {card("3.0", "FN"+strings.Repeat(";X=1", MaxParams+1)+":x"), ErrSyntax, 3},
 		"many values":      {card("3.0", "FN;X="+strings.Repeat("1,", MaxParams+1)+"1:x"), ErrSyntax, 3},
+		"all parameters":   {card("3.0", strings.Repeat("X"+strings.Repeat(";A", MaxParams)+":\r\n", MaxCardParams/MaxParams+1)), ErrTooLarge, 0},
 		"large":            {card("3.0", "NOTE:"+strings.Repeat("x", MaxBytes)), ErrTooLarge, 0},
 	} {
 		_, err := Parse([]byte(tt.in))
