@@ -162,8 +162,8 @@ func (f Folder) Move(s *dav.Scope, c dav.Carriage) (dav.Resource, error) {
 // changes, too.
 func (f Folder) SyncCollection() storage.CollectionID { return f.toy.Collection }
 
-// Sync tells of what is below the folder; names that were left are told of the
-// root's.
+// Sync tells of what is below the folder. Of a folder that was moved it does not
+// tell of the members.
 func (f Folder) Sync(s *dav.Scope, t storage.SyncToken, limit int, infinite bool, fn func([]string, dav.Resource)) (storage.SyncToken, bool, error) {
 	p, err := s.Tx.Sync(t, limit)
 	if err != nil {
@@ -184,7 +184,9 @@ func (f Folder) Sync(s *dav.Scope, t storage.SyncToken, limit int, infinite bool
 	for _, id := range append(slices.Clone(p.Removed), p.Changed...) {
 		if !p.Initial {
 			for _, name := range s.Tx.VacatedNames(f.toy.Collection, id, p.Since) {
-				tell(name, nil)
+				if _, err := f.toy.Resolve(s, strings.Split(name, "/")); err != nil { // nothing else has it
+					tell(name, nil)
+				}
 			}
 		}
 	}
