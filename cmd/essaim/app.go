@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -47,7 +48,8 @@ type App struct {
 
 	goes    sync.WaitGroup
 	servers []service
-	metrics metrics
+	metrics counters
+	leaf    func() *x509.Certificate // the one in service
 }
 
 // A service is one door on its listeners.
@@ -198,7 +200,7 @@ func (a *App) tlsConfig() (*tls.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	sasl.LocalCertificate = files.Leaf
+	sasl.LocalCertificate, a.leaf = files.Leaf, files.Leaf
 	return &tls.Config{GetCertificate: files.Get, MinVersion: tls.VersionTLS12}, nil
 }
 
@@ -223,7 +225,7 @@ func (a *App) buildServices(conf *tls.Config) {
 	submissions := a.smtpServer(smtp.Submission, "submission", conf, true)
 	lmtp := a.smtpServer(smtp.LMTP, "lmtp", conf, false)
 	im := a.imapServer(conf)
-	a.metrics = metrics{smtp: map[string]*smtp.Server{"smtp": mx, "submission": submission, "submissions": submissions, "lmtp": lmtp}, imap: im}
+	a.metrics = counters{smtp: map[string]*smtp.Server{"smtp": mx, "submission": submission, "submissions": submissions, "lmtp": lmtp}, imap: im}
 	a.servers = []service{
 		{"smtp", l.SMTP, mx.Serve, mx.Shutdown},
 		{"submission", l.Submission, submission.Serve, submission.Shutdown},

@@ -15,8 +15,8 @@ import (
 	"essaim.coop/essaim/storage"
 )
 
-// metrics are the doors whose counters are shown.
-type metrics struct {
+// counters are the doors whose figures are shown.
+type counters struct {
 	smtp map[string]*smtp.Server
 	imap *imap.Server
 	web  map[string]*web.Server

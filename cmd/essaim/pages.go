@@ -29,11 +29,13 @@ func (a *App) pages(conf *tls.Config) (*page.Router, error) {
 	}
 	m := &page.Router{Identify: members.Identify, Coop: members.CoopName, Logger: a.log, Secure: !a.cfg.PlainHTTP, SignIn: "/signin", Prove: "/prove"}
 	m.Layout()
-	room, err := members.Room()
-	if err != nil {
-		return nil, err
+	for _, door := range []interface{ Room() (page.Room, error) }{members, a.desk()} {
+		room, err := door.Room()
+		if err != nil {
+			return nil, err
+		}
+		m.Add(room)
 	}
-	m.Add(room)
 	return m, nil
 }
 

@@ -1,0 +1,131 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"runtime/metrics"
+	"slices"
+	"time"
+
+	"essaim.coop/essaim/admin"
+	"essaim.coop/essaim/internal/page"
+	"essaim.coop/essaim/internal/trace"
+	"essaim.coop/essaim/internal/zone"
+	"essaim.coop/essaim/mailflow/queue"
+	"essaim.coop/essaim/portal"
+	"essaim.coop/essaim/storage"
+
+	"golang.org/x/sys/unix"
+)
+
+// desk is where administrators work.
+func (a *App) desk() *admin.Desk {
+	return &admin.Desk{
+		DB: a.db, Logger: a.log, Origin: a.cfg.origin(), Wake: a.queue.Wake, Traces: a.traces, Health: a.health, Site: a.site,
+		Resolver: func() (zone.Resolver, error) { return zone.SystemResolver() },
+	}
+}
+
+// traces are those of every door, newest first. Of IMAP and the web they say
+// only when somebody was there, and are left out: the question is about mail.
+func (a *App) traces() (out []*trace.Trace) {
+	for _, kind := range []string{"smtp", "submission", "lmtp", "queue"} {
+		out = append(out, a.rings[kind].Recent()...)
+	}
+	slices.SortFunc(out, func(x, y *trace.Trace) int { return y.Start.Compare(x.Start) })
+	return out
+}
+
+// site is what a domain must publish for this machine.
+func (a *App) site(domain string) zone.Site {
+	s := zone.Site{Domain: domain, Host: a.cfg.Hostname, Addresses: a.publicAddresses(), PolicyID: portal.PolicyID}
+	if a.leaf != nil {
+		s.Leaf = a.leaf()
+	}
+	return s
+}
+
+// publicAddresses are those that the listeners are bound to, where they are
+// bound to any in particular.
+func (a *App) publicAddresses() (out []netip.Addr) {
+	for _, listen := range a.cfg.Listen.SMTP {
+		if ap, err := netip.ParseAddrPort(listen); err == nil && !ap.Addr().IsUnspecified() {
+			out = append(out, ap.Addr())
+		}
+	}
+	return out
+}
+
+// Below these somebody should look, or act.
+const (
+	diskLook, diskBad   = 0.15, 0.05 // free part
+	certLook, certBad   = 20 * 24 * time.Hour, 5 * 24 * time.Hour
+	queueLook, queueBad = time.Hour, 24 * time.Hour
+	freePagesLook       = 0.5
+)
+
+// health says in plain figures how the machine is.
+func (a *App) health(context.Context) []admin.Health {
+	now := time.Now()
+	out := []admin.Health{{What: "version", State: admin.Well, Value: version}, a.storeHealth()}
+	var disk unix.Statfs_t
+	if err := unix.Statfs(a.cfg.Data, &disk); err == nil && disk.Blocks > 0 {
+		free := float64(disk.Bavail) / float64(disk.Blocks)
+		out = append(out, admin.Health{What: "disk", State: below(free, diskLook, diskBad),
+			Value: fmt.Sprintf("%s (%.0f %%)", page.Bytes(page.EN, int64(disk.Bavail)*disk.Bsize), free*100)})
+	}
+	if a.leaf != nil {
+		left := a.leaf().NotAfter.Sub(now)
+		out = append(out, admin.Health{What: "certificate", State: below(left, certLook, certBad), Value: a.leaf().NotAfter.Format(time.DateOnly)})
+	}
+	if age, ok := a.oldestQueued(now); ok {
+		out = append(out, admin.Health{What: "queue", State: above(age, queueLook, queueBad), Value: age.Round(time.Minute).String()})
+	}
+	if st := a.db.Stats(); st.Tree > 0 {
+		free := float64(st.TreeFree) / float64(st.Tree)
+		out = append(out, admin.Health{What: "free", State: above(free, freePagesLook, 2), Value: fmt.Sprintf("%.0f %%", free*100)})
+	}
+	memory := []metrics.Sample{{Name: "/memory/classes/total:bytes"}, {Name: "/memory/classes/heap/released:bytes"}}
+	metrics.Read(memory)
+	out = append(out, admin.Health{What: "memory", State: admin.Well,
+		Value: page.Bytes(page.EN, int64(memory[0].Value.Uint64()-memory[1].Value.Uint64()))})
+	return out
+}
+
+func (a *App) storeHealth() admin.Health {
+	if why := a.db.ReadOnly(); why != "" {
+		return admin.Health{What: "store", State: admin.Bad, Value: why}
+	}
+	return admin.Health{What: "store", State: admin.Well, Value: "ok"}
+}
+
+func (a *App) oldestQueued(now time.Time) (age time.Duration, ok bool) {
+	_ = a.db.View(func(tx *storage.Tx) error {
+		return queue.List(tx, func(e *queue.Entry) bool {
+			age, ok = max(age, now.Sub(e.Created)), true
+			return true
+		})
+	})
+	return age, ok
+}
+
+func below[T time.Duration | float64](v, look, bad T) string {
+	switch {
+	case v < bad:
+		return admin.Bad
+	case v < look:
+		return admin.Look
+	}
+	return admin.Well
+}
+
+func above[T time.Duration | float64](v, look, bad T) string {
+	switch {
+	case v > bad:
+		return admin.Bad
+	case v > look:
+		return admin.Look
+	}
+	return admin.Well
+}

@@ -1,0 +1,35 @@
+package portal
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"testing"
+)
+
+// Whatever any room notes about a member has words for the member's own log.
+func TestTheLogHasWordsForEverythingDone(t *testing.T) {
+	noted := regexp.MustCompile(`(?:Did: |note\(tx, by, |by\.log\(tx, |change\(x, |setSuspended\([^"]*|membership\([^"]*|did :?= )"([a-z.]+)"`)
+	found := 0
+	for _, room := range []string{"../people", "../portal", "../admin"} {
+		files, err := filepath.Glob(room + "/*.go")
+		if err != nil || len(files) == 0 {
+			t.Fatalf("%s: %v", room, err)
+		}
+		for _, f := range files {
+			b, err := os.ReadFile(f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, m := range noted.FindAllStringSubmatch(string(b), -1) {
+				found++
+				if _, ok := words["did."+m[1]]; !ok {
+					t.Errorf("%s: no words for %s", f, m[1])
+				}
+			}
+		}
+	}
+	if found < 30 {
+		t.Errorf("only %d notes were found", found)
+	}
+}
