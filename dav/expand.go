@@ -11,7 +11,7 @@ import (
 
 // expandReport answers DAV:expand-property (RFC 3253 §3.8): the properties of a
 // resource, with those of the resources they refer to.
-var expandReport = &Report{Name: davxml.DAV("expand-property"), Run: expandProperty}
+var expandReport = &Report{Name: davxml.DAV("expand-property"), Needs: PrivReadOwn, Run: expandProperty}
 
 const (
 	expandDeep = 4   // references after one another

@@ -13,10 +13,10 @@ import (
 
 // principalReports are the reports of RFC 3744 §9.
 var principalReports = []*Report{
-	{Name: davxml.DAV("principal-match"), Run: principalMatch},
-	{Name: davxml.DAV("principal-property-search"), Run: principalSearch},
-	{Name: davxml.DAV("principal-search-property-set"), Run: searchableProperties},
-	{Name: davxml.DAV("acl-principal-prop-set"), Run: aclPrincipals},
+	{Name: davxml.DAV("principal-match"), Needs: PrivReadOwn, Run: principalMatch},
+	{Name: davxml.DAV("principal-property-search"), Needs: PrivReadOwn, Run: principalSearch},
+	{Name: davxml.DAV("principal-search-property-set"), Needs: PrivReadOwn, Run: searchableProperties},
+	{Name: davxml.DAV("acl-principal-prop-set"), Needs: PrivReadOwn, Run: aclPrincipals},
 }
 
 // searchMost is how many principals one search finds.

@@ -59,8 +59,11 @@ func (p *Property) protected() bool { return p.Set == nil && !p.held() }
 // A Report answers REPORT requests with a body of its name.
 type Report struct {
 	Name davxml.Name
+	// Needs are the privileges to ask for it; none given is DAV:read. A question
+	// about what is there tells of it, even when the answer does not.
+	Needs Privileges
 	// Run answers. It is called outside any transaction, after the user was
-	// found to have DAV:read; x opens transactions.
+	// found to have what it needs; x opens transactions.
 	Run func(x *Exchange, body *davxml.Element) error
 }
 

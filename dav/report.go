@@ -1,6 +1,7 @@
 package dav
 
 import (
+	"cmp"
 	"net/http"
 
 	"essaim.coop/essaim/dav/davxml"
@@ -21,21 +22,16 @@ func report(x *Exchange) error {
 		if err != nil {
 			return err
 		}
-		if err := s.require(r, x.at.raw, PrivReadOwn); err != nil {
-			return err
-		}
 		for _, rep := range reportsOf(r) {
 			if rep.Name == body.Name {
 				run = rep.Run
+				return s.require(r, x.at.raw, cmp.Or(rep.Needs, PrivRead))
 			}
 		}
-		return nil
+		return Forbidden(davxml.DAV("supported-report"))
 	})
 	if err != nil {
 		return err
-	}
-	if run == nil {
-		return Forbidden(davxml.DAV("supported-report"))
 	}
 	return run(x, body)
 }

@@ -36,7 +36,7 @@ func calendarKind() *dav.Kind {
 	for _, alarm := range []string{"vevent-datetime", "vevent-date", "vtodo-datetime", "vtodo-date"} {
 		k.Add(home.Personal(davxml.CalDAV("default-alarm-"+alarm), nil))
 	}
-	return k.AddReport(append(reports, dav.Report{Name: davxml.CalDAV("free-busy-query"), Run: freeBusy})...)
+	return k.AddReport(append(reports, dav.Report{Name: davxml.CalDAV("free-busy-query"), Needs: dav.PrivReadFreeBusy, Run: freeBusy})...)
 }
 
 // reports are those of calendars and of objects (RFC 4791 §7).

@@ -181,3 +181,23 @@ func TestManyObjects(t *testing.T) {
 		}
 	}
 }
+
+// Who is told when somebody is busy is not told with what, by no way of asking.
+func TestFreeBusyIsNotReading(t *testing.T) {
+	h := newHouse(t)
+	h.year()
+	h.want(200, nil, "anna", "ACL", annaCal, `<D:acl`+spaces+`><D:ace><D:principal><D:href>/dav/principals/users/cleo@coop.example/</D:href></D:principal>`+
+		`<D:grant><D:privilege><C:read-free-busy/></D:privilege></D:grant></D:ace></D:acl>`)
+	home := h.want(207, nil, "cleo", "PROPFIND", "/dav/calendars/cleo@coop.example/", propfind("<D:displayname/>"), "Depth", "1")
+	_, rest, ok := strings.Cut(home, "/dav/calendars/cleo@coop.example/~")
+	number, _, _ := strings.Cut(rest, "/")
+	if !ok {
+		t.Fatalf("the calendar is not in the home:\n%s", home)
+	}
+	shared := "/dav/calendars/cleo@coop.example/~" + number + "/"
+	h.want(200, []string{"FREEBUSY", "!SUMMARY"}, "cleo", "REPORT", shared, report("free-busy-query", "", between("20270310", "20270311")), "Depth", "1")
+	h.want(403, []string{"!one.ics"}, "cleo", "REPORT", shared, report("calendar-query", dataProp, comp("VEVENT", "")), "Depth", "1")
+	h.want(403, []string{"!one.ics"}, "cleo", "REPORT", shared, report("calendar-multiget", dataProp, `<D:href>`+shared+`one.ics</D:href>`))
+	h.want(403, nil, "cleo", "GET", shared+"one.ics", "")
+	h.want(207, []string{"!one.ics"}, "cleo", "PROPFIND", shared, propfind("<D:getetag/>"), "Depth", "1")
+}
