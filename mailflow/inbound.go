@@ -94,7 +94,10 @@ func (m *Mail) stage(env *smtp.Envelope, body io.Reader, now time.Time) (*mailbo
 // Return brings a report of the queue to the sender of a message, in the
 // queue's transaction. A sender who is not here any more gets none.
 func (m *Mail) Return(tx *storage.Tx, to string, in *mailbox.Incoming, now time.Time) error {
-	err := m.route(tx, &smtp.Envelope{To: []smtp.Rcpt{{Addr: to, Notify: []string{"NEVER"}}}}, in, now)
+	// Whether it goes elsewhere with eight bits, or UTF-8 in its header, is for
+	// route to see.
+	env := &smtp.Envelope{EightBit: true, UTF8: true, To: []smtp.Rcpt{{Addr: to, Notify: []string{"NEVER"}}}}
+	err := m.route(tx, env, in, now)
 	if errors.Is(err, storage.ErrNotFound) || errors.Is(err, storage.ErrQuota) {
 		m.Log.Warn("report dropped", "to", to, "error", err)
 		return nil

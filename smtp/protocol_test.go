@@ -2,10 +2,14 @@ package smtp
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
+	"io"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"os"
 	"strings"
@@ -305,5 +309,40 @@ func TestOutOfDescriptorsIsWaitedOut(t *testing.T) {
 	}
 	if err := <-done; err != nil {
 		t.Error(err)
+	}
+}
+
+// Whatever is thrown at it in one go, a session answers for a while and ends.
+func TestGarbage(t *testing.T) {
+	sh, addr := serve(t, MX, func(s *Server) { s.Limits.Pause = time.Microsecond })
+	noise := make([]byte, 1<<20)
+	for i := range noise {
+		noise[i] = byte(rand.IntN(256))
+	}
+	for name, say := range map[string][]byte{
+		"noise": noise, "one line": bytes.Repeat([]byte("x"), 4<<20), "lines": bytes.Repeat([]byte("\r\n"), 1<<19),
+		"NOOPs": bytes.Repeat([]byte("NOOP\r\n"), 1<<17), "TLS": append([]byte("EHLO me\r\nSTARTTLS\r\n"), noise...),
+		"resets": bytes.Repeat([]byte("EHLO me\r\nMAIL FROM:<>\r\nRSET\r\n"), 1<<15), "empty chunks": append([]byte("EHLO me\r\nMAIL FROM:<>\r\nRCPT TO:<a@b.test>\r\n"), bytes.Repeat([]byte("BDAT 0\r\n"), 1<<17)...),
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, err := net.Dial("tcp", addr)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			_ = c.SetDeadline(time.Now().Add(60 * time.Second))
+			go func() {
+				_, _ = c.Write(say)
+				_ = c.(*net.TCPConn).CloseWrite()
+			}()
+			var ne net.Error
+			if n, err := io.Copy(io.Discard, c); errors.As(err, &ne) && ne.Timeout() || n > 1<<20 {
+				t.Errorf("%d bytes of answers, %v", n, err)
+			}
+		})
+	}
+	transcript(t, dial(t, addr), "EHLO me", "250")
+	if len(sh.mail) != 0 {
+		t.Errorf("%d messages", len(sh.mail))
 	}
 }

@@ -79,7 +79,7 @@ func serve(t *testing.T, kind Kind, change ...func(*Server)) (*shelf, string) {
 	done := make(chan error, 1)
 	go func() { done <- srv.Serve(ln) }()
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 		defer cancel()
 		if err := srv.Shutdown(ctx); err != nil {
 			t.Error(err)
@@ -104,7 +104,7 @@ func dial(t testing.TB, addr string) *peer {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.Close() })
-	_ = c.SetDeadline(time.Now().Add(10 * time.Second))
+	_ = c.SetDeadline(time.Now().Add(60 * time.Second))
 	p := &peer{t, c, bufio.NewReader(c)}
 	p.expect("220")
 	return p
@@ -336,7 +336,7 @@ func TestShutdownLetsAMessageFinish(t *testing.T) {
 	time.Sleep(50 * time.Millisecond)
 	done := make(chan error, 1)
 	go func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 8*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 		defer cancel()
 		done <- srv.Shutdown(ctx)
 	}()

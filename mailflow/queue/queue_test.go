@@ -39,10 +39,10 @@ func TestTargets(t *testing.T) {
 			"self.test": {{Host: "loop.test.", Pref: 1}}, "gone.test": {{Host: "missing.test."}},
 			"backup.test": {{Host: "a.test.", Pref: 10}, {Host: "MX.coop.test.", Pref: 20}, {Host: "b.test.", Pref: 30}}, "mine.test": {{Host: "mx.coop.test.", Pref: 10}},
 		},
-		ip: map[string][]netip.Addr{"a.test": {ip("192.0.2.1")}, "b.test": {ip("192.0.2.2")}, "plain.test": {ip("192.0.2.3")}, "loop.test": {ip("127.0.0.1")}},
+		ip: map[string][]netip.Addr{"a.test": {ip("192.0.2.1")}, "b.test": {ip("192.0.2.2")}, "plain.test": {ip("192.0.2.3")}, "six.test": {ip("2001:db8::1"), ip("2001:db8::2"), ip("2001:db8::3"), ip("::ffff:192.0.2.6")}, "loop.test": {ip("127.0.0.1")}},
 	}
 	for domain, want := range map[string][]string{"two.test": {"192.0.2.1:25", "192.0.2.2:25"}, "plain.test": {"192.0.2.3:25"},
-		"backup.test": {"192.0.2.1:25"}, "[192.0.2.9]": {"192.0.2.9:25"}, "[IPv6:2001:db8::9]": {"[2001:db8::9]:25"}} {
+		"backup.test": {"192.0.2.1:25"}, "six.test": {"192.0.2.6:25", "[2001:db8::1]:25", "[2001:db8::2]:25"}, "[192.0.2.9]": {"192.0.2.9:25"}, "[IPv6:2001:db8::9]": {"[2001:db8::9]:25"}} {
 		got, err := targets(context.Background(), z, "mx.coop.test", domain)
 		if err != nil || len(got) != len(want) || got[0].addr != want[0] {
 			t.Errorf("%s: %v, %v", domain, got, err)

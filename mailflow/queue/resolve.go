@@ -56,8 +56,8 @@ func targets(ctx context.Context, r Resolver, self, domain string) ([]target, er
 		if err != nil {
 			failed = err
 		}
-		for _, ip := range ips[:min(len(ips), maxAddresses)] {
-			if ip = ip.Unmap(); ours(ip) {
+		for _, ip := range alternate(ips) {
+			if ours(ip) {
 				failed = permanent{"5.4.6", fmt.Sprintf("%s points its mail at %s", domain, ip)}
 				continue
 			}
@@ -71,6 +71,28 @@ func targets(ctx context.Context, r Resolver, self, domain string) ([]target, er
 		return nil, permanent{"5.1.2", fmt.Sprintf("the domain %s does not exist or takes no mail", domain)}
 	}
 	return nil, fmt.Errorf("no address for the mail hosts of %s: %w", domain, cmp.Or(failed, errors.New("there is none")))
+}
+
+// alternate returns the first addresses of a host, of each kind in turn. IPv4 is
+// first: an IPv6 address of ours is more often one without a name, for which the
+// large hosts refuse a message for good.
+func alternate(ips []netip.Addr) (out []netip.Addr) {
+	var kinds [2][]netip.Addr
+	for _, ip := range ips {
+		k := 0
+		if ip = ip.Unmap(); ip.Is6() {
+			k = 1
+		}
+		kinds[k] = append(kinds[k], ip)
+	}
+	for i := range max(len(kinds[0]), len(kinds[1])) {
+		for _, k := range kinds {
+			if i < len(k) && len(out) < maxAddresses {
+				out = append(out, k[i])
+			}
+		}
+	}
+	return out
 }
 
 // ours reports an address that leads to ourselves: a domain that points its mail

@@ -76,7 +76,7 @@ func newPeer(t *testing.T) *peer {
 	done := make(chan struct{})
 	go func() { defer close(done); _ = p.srv.Serve(ln) }()
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 		defer cancel()
 		_ = p.srv.Shutdown(ctx)
 		<-done
