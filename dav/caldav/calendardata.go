@@ -87,6 +87,7 @@ func (d *calendarData) write(db *storage.DB, r dav.Resource, w *davxml.Writer) e
 	if !ok {
 		return storage.ErrNotFound
 	}
+	defer o.forget()
 	if d.Whole() {
 		raw, err := o.bytes(db)
 		if err == nil {

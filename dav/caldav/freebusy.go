@@ -62,7 +62,7 @@ func freeBusy(x *dav.Exchange, body *davxml.Element) error {
 		if err != nil {
 			return err
 		}
-		o.raw, o.subject = nil, nil
+		o.forget()
 	}
 	text := "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//essaim//CalDAV//EN\r\n" + sheet.Component(x.Now) + "END:VCALENDAR\r\n"
 	h := x.Answer.Header()

@@ -88,6 +88,9 @@ func (o *object) parsed(db *storage.DB, floating *time.Location) (*filter.Subjec
 	return o.subject, nil
 }
 
+// forget gives back what was read: a page of answers has many objects.
+func (o *object) forget() { o.raw, o.subject = nil, nil }
+
 // scheduleTag is RFC 6638 §9.6.
 func scheduleTag() dav.Property {
 	return dav.Property{Name: davxml.CalDAV("schedule-tag"), Get: func(_ *dav.Scope, r dav.Resource, w *davxml.Writer) error {

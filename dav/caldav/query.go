@@ -41,7 +41,11 @@ func query(x *dav.Exchange, body *davxml.Element) error {
 			if errors.Is(err, storage.ErrNotFound) {
 				return false, nil // gone since
 			}
-			return err == nil && f.Match(s), err
+			matches := err == nil && f.Match(s)
+			if !matches || !want.Asks(calendarDataName) {
+				o.forget()
+			}
+			return matches, err
 		}
 	}
 	m := x.Multistatus(want)

@@ -173,12 +173,13 @@ func (p *Patch) Apply() []byte {
 	return append(out, src[at:]...)
 }
 
-// Text returns the source as XML can carry it: as it is, unless a fold stands
-// inside a character; then the lines are folded anew.
+// Text returns the source as XML can carry it: as it is but for a byte order
+// mark, unless a fold stands inside a character; then that line is folded anew.
 func (c *Calendar) Text() string { return ValidText(c.src) }
 
 // ValidText is Text of iCalendar lines.
 func ValidText(src string) string {
+	src = strings.TrimPrefix(src, bom)
 	if utf8.ValidString(src) {
 		return src
 	}

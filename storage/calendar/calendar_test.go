@@ -232,6 +232,27 @@ func TestCopyAndMove(t *testing.T) {
 	})
 }
 
+func TestVisible(t *testing.T) {
+	h := newHouse(t)
+	h.update(func(tx *storage.Tx) error {
+		c, err := Create(tx, h.b, "shared", Event, now)
+		if err == nil {
+			err = tx.SetACL(c.ID.Object(), h.a, storage.RightLookup)
+		}
+		var names []string
+		for _, k := range Visible(tx, []storage.AccountID{h.a}) {
+			names = append(names, fmt.Sprintf("%v %s %v", k.Account == h.a, k.Name, Transparent(tx, k, h.a)))
+		}
+		if got := strings.Join(names, ", "); got != "true calendar false, false shared true" {
+			t.Errorf("%s", got)
+		}
+		if n := len(Visible(tx, []storage.AccountID{h.a, h.b})); n != 3 {
+			t.Errorf("%d calendars", n)
+		}
+		return err
+	})
+}
+
 func TestZones(t *testing.T) {
 	const text = "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:x\r\nBEGIN:VTIMEZONE\r\nTZID:Mine\r\nBEGIN:STANDARD\r\nDTSTART:19700101T000000\r\nTZOFFSETFROM:+0545\r\nTZOFFSETTO:+0545\r\nEND:STANDARD\r\nEND:VTIMEZONE\r\nEND:VCALENDAR\r\n"
 	h := newHouse(t)

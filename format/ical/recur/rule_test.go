@@ -267,8 +267,11 @@ func randomRule(rng *rand.Rand) (rule, start string) {
 	return strings.Join(parts, ";"), begin.Format("20060102T150405")
 }
 
-// sparse reports that the rule, without its end, takes long to find what comes next.
-func sparse(t *testing.T, rule, start string) bool {
+// unfit reports that dateutil cannot be asked: it gives the first days of January
+// the wrong week of 52 and 53 (2011-01-02 is in week 52 of 2010), and where the
+// rule, without its end, takes long to find what comes next, it looks for it until
+// the year 9999.
+func unfit(t *testing.T, rule, start string) bool {
 	r, err := ParseRule(rule)
 	if err != nil {
 		t.Fatal(rule, err)
@@ -279,7 +282,7 @@ func sparse(t *testing.T, rule, start string) bool {
 	it.pure = true
 	it.Skip(end)
 	_, ok := it.Next()
-	return !ok || Budget-it.budget > 5000
+	return !ok || slices.ContainsFunc(r.WeekNo, func(n int) bool { return n >= 52 }) || Budget-it.budget > 5000
 }
 
 // brute expands a rule in the plainest way: every second, minute, hour or day is
@@ -437,8 +440,8 @@ func TestAgainstDateutil(t *testing.T) {
 	var rules [][2]string
 	for len(rules) < rounds(2000) {
 		rule, start := randomRule(rng)
-		if sparse(t, rule, start) {
-			continue // dateutil would look for the next instance until the year 9999
+		if unfit(t, rule, start) {
+			continue
 		}
 		rules = append(rules, [2]string{rule, start})
 		b, _ := json.Marshal([]string{rule, start})

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"essaim.coop/essaim/format/ical"
 	"essaim.coop/essaim/format/ical/filter"
 	"essaim.coop/essaim/format/ical/view"
 )
@@ -113,4 +114,34 @@ func TestLimitBusy(t *testing.T) {
 	if err != nil || !strings.Contains(text, "\r\nFREEBUSY:20260310T100000Z/PT1H\r\nEND") {
 		t.Errorf("%v\n%s", err, text)
 	}
+}
+
+func FuzzMake(f *testing.F) {
+	f.Add([]byte(series), int64(1772323200), int64(86400*40), "SUMMARY")
+	f.Add([]byte("BEGIN:VCALENDAR\nBEGIN:VFREEBUSY\nUID:1\nFREEBUSY:20260301T000000Z/P1D,x\nEND:VFREEBUSY\nEND:VCALENDAR\n"), int64(1772323200), int64(1), "")
+	f.Fuzz(func(t *testing.T, b []byte, from, length int64, prop string) {
+		s, err := filter.ReadText(b, time.UTC)
+		if err != nil {
+			return
+		}
+		r := &filter.Range{Start: time.Unix(from%(1<<36), 0)}
+		r.End = r.Start.Add(time.Duration(1+max(0, length%(1<<28))) * time.Second)
+		comp := filter.Comp{Name: "VCALENDAR", Comps: []filter.Comp{{Name: s.Type, Range: r, Comps: []filter.Comp{{Name: "VALARM", Range: r}}}}}
+		comp.Match(s)
+		filter.Extent(s)
+		for _, o := range []view.Options{{Expand: r}, {Limit: r}, {Busy: r}, {Comp: &view.Comp{Props: []view.Prop{{Name: prop, NoValue: true}}, AllComps: true}}} {
+			o.MaxInstances = 1000
+			text, _, err := o.Make(s)
+			if errors.Is(err, view.ErrTooMany) {
+				continue
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			lim := ical.Limits{Bytes: 1 << 30, Depth: 8, Lines: 1 << 30, Components: 1 << 30, Params: 1 << 30}
+			if _, err := lim.Parse([]byte(text)); err != nil {
+				t.Fatalf("%v in %q", err, text)
+			}
+		}
+	})
 }

@@ -88,3 +88,19 @@ func TestNames(t *testing.T) {
 		}
 	}
 }
+
+func FuzzZone(f *testing.F) {
+	f.Add([]byte("BEGIN:VCALENDAR\n"+paris+"END:VCALENDAR\n"), int64(1_700_000_000))
+	f.Fuzz(func(t *testing.T, b []byte, wall int64) {
+		cal, err := ical.Parse(b)
+		if err != nil {
+			return
+		}
+		z := zone.Of(cal, nil)
+		for _, k := range cal.Named("VTIMEZONE") {
+			s := ical.Stamp{Wall: wall % (1 << 38), TZID: strings.TrimSpace(k.Text("TZID"))}
+			z.Time(s)
+			zone.Named(k.Text("TZID"))
+		}
+	})
+}
