@@ -28,7 +28,7 @@ func Benchmark10000(b *testing.B) {
 			}
 			ins = append(ins, in)
 		}
-		h.update(func(tx *storage.Tx) error {
+		h.Update(func(tx *storage.Tx) error {
 			book, err := contacts.Open(tx, h.Accounts["anna"], contacts.DefaultBook)
 			for j := 0; j < len(ins) && err == nil; j++ {
 				_, err = contacts.Put(tx, book, fmt.Sprintf("%d.vcf", i+j), ins[j], h.Now)
@@ -40,7 +40,7 @@ func Benchmark10000(b *testing.B) {
 	token, _ := h.syncOnce(annaBook, "", 100_000, cards)
 	b.Run("poll", func(b *testing.B) {
 		for b.Loop() {
-			h.want(207, nil, "anna", "PROPFIND", annaBook, propfind("<CS:getctag/><D:sync-token/>"), "Depth", "0")
+			h.Want(207, nil, "anna", "PROPFIND", annaBook, propfind("<CS:getctag/><D:sync-token/>"), "Depth", "0")
 		}
 	})
 	b.Run("sync-nothing", func(b *testing.B) {
@@ -54,13 +54,13 @@ func Benchmark10000(b *testing.B) {
 	} {
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {
-				h.want(207, nil, "anna", "REPORT", annaBook, queryBody(etagData, filter), "Depth", "1")
+				h.Want(207, nil, "anna", "REPORT", annaBook, queryBody(etagData, filter), "Depth", "1")
 			}
 		})
 	}
 	b.Run("listing", func(b *testing.B) {
 		for b.Loop() {
-			h.want(207, nil, "anna", "PROPFIND", annaBook, propfind("<D:getetag/>"), "Depth", "1")
+			h.Want(207, nil, "anna", "PROPFIND", annaBook, propfind("<D:getetag/>"), "Depth", "1")
 		}
 	})
 }

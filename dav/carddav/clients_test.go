@@ -91,7 +91,7 @@ password = "anna"
 
 	samples := vcardtest.Cards(28, 9)
 	for i, s := range samples[:14] {
-		h.want(201, nil, "anna", "PUT", fmt.Sprintf("%s%d.vcf", annaBook, i), string(s.Bytes))
+		h.Want(201, nil, "anna", "PUT", fmt.Sprintf("%s%d.vcf", annaBook, i), string(s.Bytes))
 	}
 	here := filepath.Join(dir, "cards", "contacts")
 	for i, s := range samples[14:] {
@@ -113,7 +113,7 @@ password = "anna"
 		t.Errorf("%d people of the directory", len(people))
 	}
 	for path := range cards { // there is deleted, here follows; here is changed, there follows
-		h.want(204, nil, "anna", "DELETE", path, "")
+		h.Want(204, nil, "anna", "DELETE", path, "")
 		break
 	}
 	changed := filepath.Join(here, "new.vcf")
@@ -124,7 +124,7 @@ password = "anna"
 	if files, _ = filepath.Glob(filepath.Join(here, "*.vcf")); len(files) != 28 {
 		t.Errorf("%d cards here after a deletion there and a new one here", len(files))
 	}
-	h.want(207, []string{"FN:Nova"}, "anna", "REPORT", annaBook, queryBody(etagData, `<C:filter><C:prop-filter name="FN"><C:text-match>nova</C:text-match></C:prop-filter></C:filter>`), "Depth", "1")
+	h.Want(207, []string{"FN:Nova"}, "anna", "REPORT", annaBook, queryBody(etagData, `<C:filter><C:prop-filter name="FN"><C:text-match>nova</C:text-match></C:prop-filter></C:filter>`), "Depth", "1")
 
 	khard := tool(t, "khard")
 	conf := "[addressbooks]\n[[all]]\npath = " + here + "\n[general]\ndefault_action = list\n[vcard]\nskip_unparsable = yes\n"
