@@ -18,7 +18,7 @@ func BenchmarkDelivery(b *testing.B) {
 	for _, size := range []int{2 << 10, 20 << 10} {
 		b.Run(fmt.Sprintf("%dk", size>>10), func(b *testing.B) {
 			h := newHouse(b, 1)
-			srv := &smtp.Server{Hostname: "mx.coop.test", Backend: Inbound{h.Mail}, Logger: h.Log}
+			srv := &smtp.Server{Hostname: "mx.coop.test", Backend: Inbound{h.Mail}, Logger: h.Log, Limits: smtp.Limits{Mails: 1 << 30}}
 			ln, err := net.Listen("tcp", "127.0.0.1:0")
 			if err != nil {
 				b.Fatal(err)
@@ -26,7 +26,6 @@ func BenchmarkDelivery(b *testing.B) {
 			done := make(chan struct{})
 			go func() { defer close(done); _ = srv.Serve(ln) }()
 			defer func() { _ = srv.Shutdown(context.Background()); <-done }()
-			srv.Limits.Mails = 1 << 30
 			c, err := net.Dial("tcp", ln.Addr().String())
 			if err != nil {
 				b.Fatal(err)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"essaim.coop/essaim/mailflow/queue"
@@ -170,7 +171,7 @@ func reply(err error) error {
 		return &smtp.Error{Code: 550, Enhanced: "5.1.1", Text: "No such address here"}
 	case errors.Is(err, storage.ErrQuota):
 		return &smtp.Error{Code: 452, Enhanced: "4.2.2", Text: "The mailbox is full"}
-	case errors.Is(err, storage.ErrFull):
+	case errors.Is(err, storage.ErrFull), errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT): // the latter while staging
 		return &smtp.Error{Code: 452, Enhanced: "4.3.1", Text: "No space left, try again later"}
 	case errors.Is(err, storage.ErrTemporary), errors.Is(err, storage.ErrReadOnly):
 		return &smtp.Error{Code: 451, Enhanced: "4.3.2", Text: "Try again later"}

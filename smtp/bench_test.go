@@ -2,6 +2,7 @@ package smtp
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -10,6 +11,8 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+
+	"essaim.coop/essaim/smtp/smtpclient"
 )
 
 // nobody takes every message and keeps none.
@@ -68,6 +71,30 @@ func BenchmarkSession(b *testing.B) {
 				answers(b, r, 3)
 				_, _ = c.Write(body)
 				answers(b, r, 1)
+			}
+		})
+	}
+}
+
+// BenchmarkClient is our client handing messages to our server on one
+// connection.
+func BenchmarkClient(b *testing.B) {
+	for _, size := range []int{2 << 10, 20 << 10, 10 << 20} {
+		b.Run(fmt.Sprintf("%dk", size>>10), func(b *testing.B) {
+			body := []byte(head + strings.Repeat(strings.Repeat("abcdefgh ", 8)+"\r\n", size/74))
+			client := &smtpclient.Client{Hostname: "me", Host: "mx.test", Addr: serveBench(b).Addr().String()}
+			conn, err := client.Dial(context.Background())
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer conn.Close()
+			m := &smtpclient.Message{From: "a@b.test", To: []smtpclient.Rcpt{{Addr: "c@d.test"}}, Body: bytes.NewReader(body), Size: int64(len(body))}
+			b.SetBytes(m.Size)
+			b.ReportAllocs()
+			for b.Loop() {
+				if r := conn.Send(m)[0]; r.Status != smtpclient.Sent {
+					b.Fatalf("%+v", r)
+				}
 			}
 		})
 	}

@@ -202,11 +202,12 @@ func (x *session) accepted(env *Envelope, m *incoming) {
 }
 
 func (x *session) rejected(env *Envelope, m *incoming, err error) {
-	if e := x.reply(err); x.info.LMTP && m.end {
-		for range env.To {
-			x.say(e.Code, e.Enhanced, e.Text)
-		}
+	e := x.reply(err)
+	if !x.info.LMTP || !m.end {
+		x.refuse(e)
 		return
 	}
-	x.refuse(err)
+	for range env.To {
+		x.say(e.Code, e.Enhanced, e.Text)
+	}
 }

@@ -80,5 +80,9 @@ func (a *App) writeMetrics(w io.Writer) {
 		return queue.List(tx, func(*queue.Entry) bool { waiting++; return true })
 	})
 	put("queue_entries", waiting)
+	put("queue_sent_total", a.queue.Counters.Sent.Load())
+	put("queue_deferred_total", a.queue.Counters.Deferred.Load())
+	put("queue_returned_total", a.queue.Counters.Returned.Load())
+	put("queue_unknown_total", a.queue.Counters.Unknown.Load())
 	put("goroutines", runtime.NumGoroutine())
 }

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"essaim.coop/essaim/smtp/smtpclient"
@@ -20,6 +21,11 @@ type Trace interface{ Event(word string, kv ...any) }
 type noTrace struct{}
 
 func (noTrace) Event(string, ...any) {}
+
+// Counters are the queue's figures, in recipients.
+type Counters struct {
+	Sent, Deferred, Returned, Unknown atomic.Int64
+}
 
 // A Queue sends what is due. Fields are set before Run.
 type Queue struct {
@@ -39,7 +45,8 @@ type Queue struct {
 	// mail from it for now. nil takes what there is.
 	Security func(ctx context.Context, domain, host string) (smtpclient.Security, error)
 	// Return brings a report to a sender, in the transaction it is given.
-	Return func(tx *storage.Tx, to string, in *mailbox.Incoming, now time.Time) error
+	Return   func(tx *storage.Tx, to string, in *mailbox.Incoming, now time.Time) error
+	Counters Counters
 
 	dialer func(ctx context.Context, network, addr string) (net.Conn, error) // of tests
 

@@ -251,6 +251,9 @@ func TestEveryRecipientHasItsOwnFate(t *testing.T) {
 	b.update(func(tx *storage.Tx) error { return Retry(tx, id, time.Now()) })
 	b.Wake()
 	b.until("all are done", b.idle)
+	if c := &b.Counters; c.Sent.Load() != 2 || c.Returned.Load() != 1 || c.Deferred.Load() != 1 || c.Unknown.Load() != 0 {
+		t.Errorf("counted %d %d %d", c.Sent.Load(), c.Returned.Load(), c.Deferred.Load())
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.asked["x@a.test"] != 1 || p.asked["nobody@a.test"] != 1 || p.asked["later@a.test"] != 2 || p.got["x@a.test"] != 1 || p.got["later@a.test"] != 1 {

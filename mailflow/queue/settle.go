@@ -61,7 +61,8 @@ func (q *Queue) settle(ctx context.Context, e *Entry, host string, results []smt
 	for i, r := range e.Recipients {
 		res := results[i]
 		trace.Event("result", "recipient", r.Addr, "status", res.Status, "reply", res.String())
-		q.Log.Info(word(res), "queue", e.ID, "to", r.Addr, "host", host, "reply", res.String())
+		word := q.count(res)
+		q.Log.Info(word, "queue", e.ID, "to", r.Addr, "host", host, "reply", res.String())
 	}
 	for pause := time.Second; ; pause = min(2*pause, time.Minute) {
 		now := time.Now()
@@ -85,13 +86,19 @@ func (q *Queue) settle(ctx context.Context, e *Entry, host string, results []smt
 	}
 }
 
-func word(r smtpclient.Result) string {
+// count counts a result and returns its word for the log.
+func (q *Queue) count(r smtpclient.Result) string {
 	switch r.Status {
 	case smtpclient.Sent:
+		q.Counters.Sent.Add(1)
 		return "sent"
 	case smtpclient.Permanent:
+		q.Counters.Returned.Add(1)
 		return "returned"
+	case smtpclient.Unknown:
+		q.Counters.Unknown.Add(1)
 	}
+	q.Counters.Deferred.Add(1)
 	return "deferred"
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -13,7 +14,10 @@ import (
 // A chunk is what BDAT sends at a time.
 const chunk = 256 << 10
 
-var chunks = sync.Pool{New: func() any { b := make([]byte, 0, chunk+chunk/4); return &b }}
+// buffers are what a piece of a message passes through.
+type buffers struct{ raw, out []byte }
+
+var pool = sync.Pool{New: func() any { return new(buffers) }}
 
 // body hands the message over. The host can have it only once its last byte was
 // written; what goes wrong before is Temporary, after that Unknown.
@@ -74,10 +78,10 @@ func (c *Conn) inChunks(m *Message) Result {
 
 // piece writes the next part of the message behind its announcement.
 func (c *Conn) piece(src *source, announce func(n int, last bool) string) *Result {
-	p := chunks.Get().(*[]byte)
-	defer chunks.Put(p)
-	b, err := src.next((*p)[:0])
-	if *p = b; err != nil { // ours to mend; the host must not take half for the whole
+	p := pool.Get().(*buffers)
+	defer pool.Put(p)
+	b, err := src.next(p)
+	if err != nil { // ours to mend; the host must not take half for the whole
 		c.fail(fmt.Errorf("reading the message: %w", err))
 		r := c.broken()
 		return &r
@@ -141,22 +145,23 @@ type source struct {
 	cr, mid   bool // the last byte was a CR; a line has begun
 }
 
-// next appends the next piece to an empty dst.
-func (s *source) next(dst []byte) ([]byte, error) {
-	raw := make([]byte, min(chunk, s.size-s.off))
+// next returns the next piece, in p.
+func (s *source) next(p *buffers) ([]byte, error) {
+	p.raw = slices.Grow(p.raw[:0], int(min(chunk, s.size-s.off)))
+	raw := p.raw[:min(chunk, s.size-s.off)]
 	n, err := s.r.ReadAt(raw, s.off)
 	if n < len(raw) {
 		if err == nil || errors.Is(err, io.EOF) {
 			err = io.ErrUnexpectedEOF
 		}
-		return dst, err
+		return nil, err
 	}
 	s.off += int64(n)
-	dst = s.canonical(dst, raw)
+	p.out = s.canonical(slices.Grow(p.out[:0], n+n/8), raw)
 	if s.end = s.off == s.size; s.end && (s.mid || s.cr) {
-		dst = append(dst, "\r\n"...)
+		p.out = append(p.out, "\r\n"...)
 	}
-	return dst, nil
+	return p.out, nil
 }
 
 // canonical appends p with CR LF line ends. Runs that need no change are copied
