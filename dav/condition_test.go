@@ -107,6 +107,8 @@ func TestPreferences(t *testing.T) {
 		{http.Header{"Prefer": {"return=representation"}}, false, false},
 		{http.Header{"Brief": {"t"}}, true, false},
 		{http.Header{"Brief": {"f"}}, false, false},
+		{http.Header{"Depth": {"1,noroot"}}, false, true},
+		{http.Header{"Depth": {"1"}}, false, false},
 	} {
 		x := &Exchange{Request: &http.Request{Header: c.header}}
 		if x.prefers(preferMinimal) != c.minimal || x.prefers(preferNoRoot) != c.noRoot {

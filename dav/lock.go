@@ -107,6 +107,10 @@ func (x *Exchange) takeLock(c *conditions, l locks.Lock) error {
 		_, err = t.parent.(Writer).Write(s, t.name, nil, up)
 		return err
 	})
+	var below lockedBelow
+	if errors.As(err, &below) {
+		return below.answer(x)
+	}
 	if err != nil {
 		return err
 	}
@@ -153,23 +157,40 @@ func (x *Exchange) mayLock(s *Scope, c *conditions, t target, l locks.Lock) erro
 	return conflicting(s, l)
 }
 
-// conflicting is the 423 that names the lock in the way of l (RFC 4918 §9.10.6).
-// Of one below, the request did not name it: that is also a 423, with its root.
-func conflicting(s *Scope, l locks.Lock) error {
-	in := locks.Covering(s.Tx, l.Root, s.Now)
-	if l.Infinite {
-		locks.Below(s.Tx, l.Root, s.Now, func(o locks.Lock) bool {
-			in = append(in, o)
-			return len(in) < locks.MaxPerRoot
-		})
-	}
-	for _, o := range in {
+// conflicting is the error of a lock in the way of l: a 423 that names it (RFC
+// 4918 §9.10.6) or, of one below, a lockedBelow.
+func conflicting(s *Scope, l locks.Lock) (err error) {
+	for _, o := range locks.Covering(s.Tx, l.Root, s.Now) {
 		if !o.Shared || !l.Shared {
-			e := &StatusError{Status: http.StatusLocked, Condition: davxml.DAV("no-conflicting-lock")}
+			e := &StatusError{Status: http.StatusLocked, Condition: noConflictingLock}
 			return e.WithHref(o.Root)
 		}
 	}
-	return nil
+	if l.Infinite {
+		locks.Below(s.Tx, l.Root, s.Now, func(o locks.Lock) bool {
+			if !o.Shared || !l.Shared {
+				err = lockedBelow(o.Root)
+			}
+			return err == nil
+		})
+	}
+	return err
+}
+
+var noConflictingLock = davxml.DAV("no-conflicting-lock")
+
+// lockedBelow is the root of a lock that keeps a collection from being locked
+// with all that is in it.
+type lockedBelow string
+
+func (l lockedBelow) Error() string { return "locked: " + string(l) }
+
+// answer says so in a 207 (RFC 4918 §9.10.3).
+func (l lockedBelow) answer(x *Exchange) error {
+	m := x.Multistatus(&Want{})
+	m.Status(string(l), &StatusError{Status: http.StatusLocked, Condition: noConflictingLock})
+	m.Status(x.at.href(true), Status(http.StatusFailedDependency))
+	return m.Finish(nil)
 }
 
 // refresh gives the lock a new deadline whose token is in the If header (RFC

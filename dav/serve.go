@@ -60,9 +60,9 @@ func (x *Exchange) depth(missing int, allowed ...int) (int, error) {
 	case "":
 	case "0":
 		d = 0
-	case "1", "1,noroot": // what some clients of Exchange send
+	case "1", noRoot1:
 		d = 1
-	case "infinity", "infinity,noroot":
+	case "infinity", noRootInfinity:
 		d = infinity
 	default:
 		return 0, Status(http.StatusBadRequest)
@@ -76,7 +76,7 @@ func (x *Exchange) depth(missing int, allowed ...int) (int, error) {
 }
 
 // prefers reports whether the client prefers something: a token of Prefer (RFC
-// 7240), where return=minimal is also said by Brief: t (RFC 8144 §1).
+// 7240), or how it was said before there was that (RFC 8144 appendix A).
 func (x *Exchange) prefers(token string) bool {
 	for _, line := range x.Request.Header.Values("Prefer") {
 		for p := range strings.SplitSeq(line, ",") {
@@ -86,12 +86,21 @@ func (x *Exchange) prefers(token string) bool {
 			}
 		}
 	}
-	return token == preferMinimal && strings.EqualFold(x.Request.Header.Get("Brief"), "t")
+	switch token {
+	case preferMinimal:
+		return strings.EqualFold(x.Request.Header.Get("Brief"), "t")
+	case preferNoRoot:
+		d := x.Request.Header.Get("Depth")
+		return strings.EqualFold(d, noRoot1) || strings.EqualFold(d, noRootInfinity)
+	}
+	return false
 }
 
 const (
 	preferMinimal = "return=minimal"
 	preferNoRoot  = "depth-noroot"
+
+	noRoot1, noRootInfinity = "1,noroot", "infinity,noroot" // values of Depth
 )
 
 // applied tells the client that its preference was followed.
