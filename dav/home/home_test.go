@@ -245,3 +245,28 @@ func TestHomeHasItsOwnersName(t *testing.T) {
 		h.Want(207, []string{">Anna Aster<"}, "ben", "PROPFIND", "/dav/principals/users/anna@coop.example/", propfind("<D:displayname/>"), "Depth", "0")
 	})
 }
+
+func TestCollectionsAreRenamed(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		home := h.home("anna")
+		h.Want(201, nil, "anna", "MKCOL", home+"work/", h.mkcol("Work"))
+		h.Want(201, nil, "anna", "PUT", home+"work/a", h.item("1", "Zed"))
+		move := func(status int, want, method, from, to string) {
+			t.Helper()
+			h.Want(status, []string{want}, "anna", method, from, "", "Destination", to)
+		}
+		misplaced := h.typ + "-collection-location-ok"
+		move(201, "", "MOVE", home+"work/", home+"job/")
+		h.Want(200, []string{"Zed"}, "anna", "GET", home+"job/a", "")
+		h.Want(404, nil, "anna", "GET", home+"work/a", "")
+		h.list("anna", home, ">Work<", "!/work/")
+		move(403, misplaced, "COPY", home+"job/", home+"copy/")
+		move(403, misplaced, "MOVE", h.own("anna"), home+"other/")
+		move(403, misplaced, "MOVE", h.seen("garden", "anna"), home+"mine/")
+		move(403, misplaced, "MOVE", home+"job/", h.home("garden")+"job/")
+		move(403, "", "MOVE", home+"job/", h.own("anna")+"job/")
+		move(409, "", "MOVE", home+"job/", home+"~7/")
+		move(409, "", "MOVE", home+"job/", h.own("anna"))
+		h.Want(200, []string{"Zed"}, "anna", "GET", home+"job/a", "")
+	})
+}

@@ -23,6 +23,7 @@ type Home struct {
 var (
 	_ dav.Maker   = (*Home)(nil)
 	_ dav.Deleter = (*Home)(nil)
+	_ dav.Carrier = (*Home)(nil)
 	_ dav.Holder  = (*Home)(nil)
 )
 
@@ -194,7 +195,7 @@ func (h *Home) Make(s *dav.Scope, name string, types []davxml.Name) (dav.Resourc
 	if len(types) != 1 || types[0] != h.Tree.Type {
 		return nil, dav.Forbidden(davxml.DAV("valid-resourcetype"))
 	}
-	if strings.HasPrefix(name, othersMark) || slices.Contains(h.Tree.Reserved, name) {
+	if h.taken(name) {
 		return nil, fmt.Errorf("name %q is taken: %w", name, storage.ErrConflict)
 	}
 	c, err := h.Tree.Door.Make(s, h.Account.ID, name)
