@@ -12,6 +12,7 @@ import (
 const (
 	pageBytes = 64 << 10 // of XML that is gathered before it is sent
 	pageLate  = 64       // bodies that are read for one page
+	lateBytes = 1 << 20  // of these
 )
 
 // A Multistatus is a 207 on its way (RFC 4918 §13). It is filled in
@@ -30,6 +31,7 @@ type Multistatus struct {
 	w       davxml.Writer // the page
 	out     davxml.Writer // the page with what was late
 	entries []entry       // those of the page that are not complete
+	waiting int64         // bytes of the bodies that they wait for, about
 	missing []*planned
 	denied  []*planned
 	started bool
@@ -66,7 +68,9 @@ func (x *Exchange) Multistatus(want *Want) *Multistatus {
 }
 
 // Full reports that the page is: end the transaction and Flush.
-func (m *Multistatus) Full() bool { return m.w.Len() >= pageBytes || len(m.entries) >= pageLate }
+func (m *Multistatus) Full() bool {
+	return m.w.Len() >= pageBytes || len(m.entries) >= pageLate || m.waiting >= lateBytes
+}
 
 // Count returns how many responses there are, those to be dropped included
 // until Flush.
@@ -110,6 +114,7 @@ func (m *Multistatus) respond(s *Scope, start int, r Resource, keep func(*storag
 	e.end = m.w.Len()
 	if keep != nil || len(e.late) > 0 {
 		m.entries = append(m.entries, e)
+		m.waiting += max(r.Stat().Size, 0)
 	}
 }
 
@@ -298,7 +303,7 @@ func (m *Multistatus) complete() error {
 		}
 	}
 	m.out.RawBytes(page[pos:])
-	m.entries = m.entries[:0]
+	m.entries, m.waiting = m.entries[:0], 0
 	// What is complete becomes the page; the other buffer takes the next.
 	m.w, m.out = m.out, m.w
 	return nil

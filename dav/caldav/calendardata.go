@@ -18,16 +18,22 @@ var calendarDataName = davxml.CalDAV("calendar-data")
 type calendarData struct {
 	view.Options
 	floating *time.Location
-	left     int // instances that may still be expanded
 }
+
+// maxExpanded bounds the bytes that one request may expand.
+const maxExpanded = 16 << 20
 
 // parseWant reads which properties a report asks for, calendar-data among them.
 func parseWant(body *davxml.Element, floating *time.Location) (*dav.Want, error) {
-	want, err := dav.ParseWant(body)
-	if err != nil {
-		return nil, err
+	want := dav.WantNames(davxml.DAV("getetag")) // the report's definition does not make it say
+	if asks(body) {
+		var err error
+		if want, err = dav.ParseWant(body); err != nil {
+			return nil, err
+		}
 	}
-	data := &calendarData{floating: floating, left: calendar.MaxInstances}
+	data := &calendarData{floating: floating}
+	data.MaxInstances, data.MaxBytes = calendar.MaxInstances, maxExpanded // what is left of them
 	if e := body.Child(davxml.DAV("prop")).Child(calendarDataName); e != nil {
 		if err := data.parse(e); err != nil {
 			return nil, err
@@ -35,6 +41,15 @@ func parseWant(body *davxml.Element, floating *time.Location) (*dav.Want, error)
 		want.Instead(dav.Property{Name: calendarDataName, Late: data.write})
 	}
 	return want, nil
+}
+
+func asks(body *davxml.Element) bool {
+	for _, name := range []string{"prop", "allprop", "propname"} {
+		if body.Child(davxml.DAV(name)) != nil {
+			return true
+		}
+	}
+	return false
 }
 
 func (d *calendarData) parse(e *davxml.Element) (err error) {
@@ -99,7 +114,6 @@ func (d *calendarData) write(db *storage.DB, r dav.Resource, w *davxml.Writer) e
 	if err != nil {
 		return err
 	}
-	d.MaxInstances = d.left
 	text, n, err := d.Make(s)
 	if errors.Is(err, view.ErrTooMany) {
 		return dav.Forbidden(davxml.DAV("number-of-matches-within-limits")) // RFC 4791 §7.8
@@ -107,7 +121,9 @@ func (d *calendarData) write(db *storage.DB, r dav.Resource, w *davxml.Writer) e
 	if err != nil {
 		return err
 	}
-	d.left -= n
+	if d.MaxInstances -= n; d.Expand != nil {
+		d.MaxBytes -= len(text)
+	}
 	w.Text(text)
 	return nil
 }

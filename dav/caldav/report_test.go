@@ -64,6 +64,8 @@ func TestQuery(t *testing.T) {
 			t.Errorf("%s:\n got %s\nwant %s", filter, got, c.want)
 		}
 	}
+	h.want(207, []string{"getetag"}, "anna", "REPORT", annaCal, report("calendar-query", "", comp("VTODO", "")), "Depth", "1")
+	h.want(400, nil, "anna", "REPORT", annaCal, report("calendar-query", dataProp+"<D:allprop/>", comp("VTODO", "")), "Depth", "1")
 	h.want(207, []string{"!.ics"}, "anna", "REPORT", annaCal, report("calendar-query", dataProp, comp("VEVENT", "")), "Depth", "0")
 	h.want(207, []string{"SUMMARY:floating"}, "anna", "REPORT", annaCal+"float.ics", report("calendar-query", dataProp, comp("VEVENT", "")), "Depth", "0")
 	h.want(207, []string{"!SUMMARY"}, "anna", "REPORT", annaCal+"float.ics", report("calendar-query", dataProp, comp("VTODO", "")), "Depth", "0")

@@ -50,21 +50,27 @@ func (s *Series) regular(from, to time.Time, fn func(Instance) bool) error {
 		last = ical.WallOf(to, s.loc) + s.shift + daySeconds
 	}
 	m := s.merge(from, last)
+	before := int64(-1 << 62)
 	for {
 		d, ok := m.next()
 		if !ok || d.wall > last {
 			return m.err()
 		}
-		x, ok := s.instance(d)
+		start := ical.Instant(d.wall, s.loc)
+		if start.Unix() == before {
+			continue // an hour that the clocks skip, and the one it is moved to
+		}
+		before = start.Unix()
+		x, ok := s.instance(d, start)
 		if ok && x.within(from, to) && !fn(x) {
 			return nil
 		}
 	}
 }
 
-// instance makes what happens at a date, false when it is taken out.
-func (s *Series) instance(d date) (Instance, bool) {
-	start := ical.Instant(d.wall, s.loc)
+// instance makes what happens at a date, which starts at start but for a
+// THISANDFUTURE; false when it is taken out.
+func (s *Series) instance(d date, start time.Time) (Instance, bool) {
 	if s.gone[start.Unix()] || s.days[floorDiv(d.wall, daySeconds)] {
 		return Instance{}, false
 	}

@@ -310,7 +310,7 @@ func brute(t *testing.T, rule, start string) []string {
 	if r.Freq > Weekly {
 		margin = daySeconds
 	}
-	for w := st - margin; w <= r.Until.Wall+margin; w++ {
+	for w := floorDiv(st-margin, daySeconds) * daySeconds; w <= r.Until.Wall+margin; w++ {
 		u := it.unit(w)
 		if u < it.base || (u-it.base)%r.Interval != 0 {
 			w += daySeconds - 1 // days are looked at whole: the span is short or the frequency daily or more

@@ -78,6 +78,7 @@ func TestSeries(t *testing.T) {
 		{"across the change of clocks", []string{"DTSTART;TZID=Europe/Paris:20260328T100000 DURATION:PT1H RRULE:FREQ=DAILY;COUNT=3"}, "", "", "0328T0900+1h0 0329T0800+1h0 0330T0800+1h0"},
 		{"nominal and exact", []string{"DTSTART;TZID=Europe/Paris:20260328T100000 DURATION:P1D"}, "", "", "0328T0900+23h0"},
 		{"in the gap", []string{"DTSTART;TZID=Europe/Paris:20260328T023000 RRULE:FREQ=DAILY;COUNT=3"}, "", "", "0328T0130+0s 0329T0130+0s 0330T0030+0s"},
+		{"hours in the gap", []string{"DTSTART;TZID=Europe/Paris:20260329T010000 RRULE:FREQ=HOURLY;COUNT=4"}, "", "", "0329T0000+0s 0329T0100+0s 0329T0200+0s"},
 		{"the first of two", []string{"DTSTART;TZID=Europe/Paris:20261025T023000"}, "", "", "1025T0030+0s"},
 		{"started before", []string{"DTSTART:20200101T230000Z DURATION:P3D RRULE:FREQ=WEEKLY"}, "20260103", "20260104", "1231T2300+72h0"},
 		{"exceptions", []string{"DTSTART:20260101T100000Z RRULE:FREQ=DAILY;COUNT=6 EXDATE:20260102T100000Z,20260104T100000Z EXDATE;TZID=Europe/Paris:20260105T110000"}, "", "",

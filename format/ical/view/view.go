@@ -4,7 +4,7 @@
 //
 // What it promises: lines that stay are the client's own; nothing is written
 // anew but the times of an expansion. Work and output of an expansion are bounded
-// by the number of instances the caller allows and the budget of package recur.
+// by the instances and bytes the caller allows and the budget of package recur.
 //
 // RFC: 4791 §9.6 (calendar-data).
 package view
@@ -19,8 +19,8 @@ import (
 	"essaim.coop/essaim/format/ical/recur"
 )
 
-// ErrTooMany is an expansion with more instances than allowed, or one that takes
-// too much work.
+// ErrTooMany is an expansion with more instances or bytes than allowed, or one
+// that takes too much work.
 var ErrTooMany = errors.New("too many instances")
 
 // A Comp says which parts of a component are wanted (RFC 4791 §9.6.1).
@@ -42,7 +42,8 @@ type Prop struct {
 type Options struct {
 	Comp                *Comp // nil is everything
 	Expand, Limit, Busy *filter.Range
-	MaxInstances        int
+	MaxInstances        int // of an expansion
+	MaxBytes            int // of it, about
 }
 
 // Whole reports whether the object is wanted as it is.
@@ -55,7 +56,7 @@ func (o *Options) Whole() bool {
 func (o *Options) Make(s *filter.Subject) (text string, instances int, err error) {
 	switch {
 	case o.Expand != nil:
-		text, instances, err = expand(s, *o.Expand, o.MaxInstances)
+		text, instances, err = expand(s, *o.Expand, o.MaxInstances, o.MaxBytes)
 	case o.Limit != nil:
 		text = limit(s, *o.Limit)
 	default:
@@ -126,7 +127,7 @@ func (w *Comp) wants(name string) (yes, noValue bool) {
 }
 
 // expand writes every instance in a range as a component of its own, in UTC.
-func expand(s *filter.Subject, r filter.Range, most int) (string, int, error) {
+func expand(s *filter.Subject, r filter.Range, most, bytes int) (string, int, error) {
 	var b strings.Builder
 	b.WriteString(s.Head(s.Component))
 	for i := range s.Props {
@@ -139,13 +140,13 @@ func expand(s *filter.Subject, r filter.Range, most int) (string, int, error) {
 	}
 	err := s.Series.Each(r.Start, to, func(x recur.Instance) bool {
 		if r.Instance(x) {
-			if n++; n <= most {
+			if n++; n <= most && b.Len() <= bytes {
 				instance(&b, s, x)
 			}
 		}
-		return n <= most
+		return n <= most && b.Len() <= bytes
 	})
-	if err != nil || n > most {
+	if err != nil || n > most || b.Len() > bytes {
 		return "", n, ErrTooMany
 	}
 	for _, k := range s.Children {

@@ -32,7 +32,7 @@ func days(from, to int) *filter.Range {
 }
 
 func TestExpand(t *testing.T) {
-	o := view.Options{Expand: days(10, 14), MaxInstances: 10}
+	o := view.Options{Expand: days(10, 14), MaxInstances: 10, MaxBytes: 1 << 20}
 	got, n, err := o.Make(read(t, series))
 	want := "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:x\r\n" +
 		"BEGIN:VEVENT\r\nUID:1\r\nDTSTART:20260310T090000Z\r\nDTEND:20260310T100000Z\r\nSUMMARY:a\r\n  long one\r\nATTENDEE:mailto:a@b.example\r\nRECURRENCE-ID:20260310T090000Z\r\nBEGIN:VALARM\r\nTRIGGER:-PT5M\r\nEND:VALARM\r\nEND:VEVENT\r\n" +
@@ -46,7 +46,11 @@ func TestExpand(t *testing.T) {
 	if _, _, err := o.Make(read(t, series)); !errors.Is(err, view.ErrTooMany) {
 		t.Errorf("3 instances where 2 may be: %v", err)
 	}
-	o.MaxInstances, o.Expand.Start = 10, time.Time{}
+	o.MaxInstances, o.MaxBytes = 10, 500
+	if _, _, err := o.Make(read(t, series)); !errors.Is(err, view.ErrTooMany) {
+		t.Errorf("3 instances in 500 bytes: %v", err)
+	}
+	o.MaxBytes, o.Expand.Start = 1<<20, time.Time{}
 	o.Expand.End = time.Time{}
 	if _, _, err := o.Make(read(t, series)); !errors.Is(err, view.ErrTooMany) {
 		t.Errorf("without end: %v", err)
@@ -62,7 +66,7 @@ func TestExpandedIsCalendar(t *testing.T) {
 		"DTSTART;TZID=Europe/Paris:20260310T100000":               "DTSTART:20260310T090000Z",
 	} {
 		s := read(t, "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nBEGIN:VEVENT\r\nUID:1\r\n"+in+"\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n")
-		o := view.Options{Expand: days(1, 30), MaxInstances: 10}
+		o := view.Options{Expand: days(1, 30), MaxInstances: 10, MaxBytes: 1 << 20}
 		text, _, err := o.Make(s)
 		if err != nil {
 			t.Fatal(err)
@@ -130,7 +134,7 @@ func FuzzMake(f *testing.F) {
 		comp.Match(s)
 		filter.Extent(s)
 		for _, o := range []view.Options{{Expand: r}, {Limit: r}, {Busy: r}, {Comp: &view.Comp{Props: []view.Prop{{Name: prop, NoValue: true}}, AllComps: true}}} {
-			o.MaxInstances = 1000
+			o.MaxInstances, o.MaxBytes = 1000, 1<<20
 			text, _, err := o.Make(s)
 			if errors.Is(err, view.ErrTooMany) {
 				continue
