@@ -3,12 +3,19 @@ package smtp
 import (
 	"bufio"
 	"crypto/tls"
+	"crypto/x509"
 	"encoding/base64"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"essaim.coop/essaim/internal/certs"
 	"essaim.coop/essaim/internal/sasl"
+	"essaim.coop/essaim/smtp/smtpclient"
 
 	xdg "github.com/xdg-go/scram"
 )
@@ -104,6 +111,69 @@ func TestNoTicketsOnMX(t *testing.T) {
 		}
 		if resumed != want {
 			t.Errorf("kind %d: resumed %v", kind, resumed)
+		}
+	}
+}
+
+// What is announced, exactly.
+func TestAnnounced(t *testing.T) {
+	const always = "250-8BITMIME\r\n250-SMTPUTF8\r\n250-CHUNKING\r\n250-DSN\r\n250-ENHANCEDSTATUSCODES\r\n250 LIMITS MAILMAX=1000 RCPTMAX=1000\r\n"
+	const begin = "250-mx.test\r\n250-PIPELINING\r\n250-SIZE 10000\r\n"
+	for _, kind := range []Kind{MX, Submission} {
+		_, addr := serve(t, kind)
+		if got, want := dial(t, addr).say("EHLO me", "250"), begin+"250-STARTTLS\r\n"+always; got != want {
+			t.Errorf("kind %d in the clear: %q", kind, got)
+		}
+		_, addr = serve(t, kind, func(s *Server) { s.ImplicitTLS = true })
+		want := begin + always
+		if kind == Submission {
+			want = begin + "250-AUTH SCRAM-SHA-256-PLUS SCRAM-SHA-256 PLAIN LOGIN\r\n" + always
+		}
+		if got := secure(t, addr, &tls.Config{InsecureSkipVerify: true}).say("EHLO me", "250"); got != want {
+			t.Errorf("kind %d in TLS: %q", kind, got)
+		}
+	}
+}
+
+// Our client logs in at a relay whose certificate it trusts, on either port.
+func TestClientAtARelay(t *testing.T) {
+	dir := t.TempDir()
+	cert, err := certs.Throwaway(dir, []string{"localhost"}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ca, err := os.ReadFile(filepath.Join(dir, "ca.pem"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(ca)
+	for _, implicit := range []bool{false, true} {
+		sh, addr := serve(t, Submission, func(s *Server) { s.ImplicitTLS, s.TLS = implicit, &tls.Config{GetCertificate: cert.Get} })
+		for password, want := range map[string]bool{"pass": true, "wrong": false} {
+			c := &smtpclient.Client{Hostname: "me", Host: "localhost", Addr: addr, Implicit: implicit, User: "zoe", Password: password, RootCAs: roots}
+			got, err := send(t, c, &smtpclient.Message{From: "a@b.test", To: []smtpclient.Rcpt{{Addr: "c@d.test"}}, Body: strings.NewReader(head), Size: int64(len(head))})
+			if (err == nil) != want || want && got[0].Status != smtpclient.Sent {
+				t.Errorf("%s: %+v, %v", password, got, err)
+			}
+		}
+		if len(sh.mail) != 1 || sh.envs[0].Session.Login == nil {
+			t.Errorf("%d messages", len(sh.mail))
+		}
+	}
+}
+
+func TestWhatTheLimitsCount(t *testing.T) {
+	for addr, want := range map[string]string{"192.0.2.1": "192.0.2.1", "::ffff:192.0.2.1": "192.0.2.1", "2001:db8:1:2:3::4": "2001:db8:1:2::/64", "fe80::1%eth0": "fe80::/64"} {
+		ip := netip.MustParseAddr(addr)
+		got, _ := address(&net.TCPAddr{IP: ip.AsSlice(), Zone: ip.Zone(), Port: 1})
+		if got != want {
+			t.Errorf("%s counts as %s", addr, got)
+		}
+	}
+	for addr, want := range map[string]bool{"127.0.0.9": true, "::1": true, "192.0.2.1": false} {
+		if _, local := address(&net.TCPAddr{IP: net.ParseIP(addr)}); local != want {
+			t.Errorf("%s is loopback: %v", addr, local)
 		}
 	}
 }

@@ -5,10 +5,13 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
 	"net"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -117,12 +120,19 @@ func (b *badHost) play(c net.Conn, script []string) {
 
 func host(t *testing.T, scripts ...[]string) (*badHost, *Client) {
 	t.Helper()
-	cert, err := certs.Throwaway(t.TempDir(), []string{"localhost"}, nil)
+	dir := t.TempDir()
+	cert, err := certs.Throwaway(dir, []string{"localhost"}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
+	ca, err := os.ReadFile(filepath.Join(dir, "ca.pem"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(ca)
 	b := &badHost{t: t, conf: &tls.Config{GetCertificate: cert.Get}, scripts: scripts}
-	return b, &Client{Hostname: "me", Host: "localhost", Addr: b.serve(), Timeouts: Timeouts{Reply: 10 * time.Second, Final: 10 * time.Second}}
+	return b, &Client{Hostname: "me", Host: "localhost", Addr: b.serve(), RootCAs: roots, Timeouts: Timeouts{Reply: 10 * time.Second, Final: 10 * time.Second}}
 }
 
 func letter(to ...string) *Message {
@@ -275,6 +285,36 @@ func TestTLSPolicy(t *testing.T) {
 			client.Security = c.security
 			if got, _ := outcome(t, client, letter("x@c.test")); got != c.want {
 				t.Errorf("%s, want %s", got, c.want)
+			}
+		})
+	}
+}
+
+// A password goes to a host whose certificate verifies, in the way it offers,
+// and to no other.
+func TestAuth(t *testing.T) {
+	start := []string{"220 relay", "> EHLO", "250-relay|250 STARTTLS", "> STARTTLS", "220 go", "tls", "> EHLO"}
+	send := []string{"235 welcome", "> MAIL", "250 ok", "> RCPT", "250 ok", "> DATA", "354 go", "drain", "250 done"}
+	for name, c := range map[string]struct {
+		script []string
+		want   string
+	}{
+		"PLAIN":        {with(with(start, "250-relay|250 AUTH LOGIN PLAIN", "> AUTH PLAIN AHpvZQBwYXNz\r\n"), send...), "s"},
+		"LOGIN":        {with(with(start, "250-relay|250 AUTH LOGIN", "> AUTH LOGIN\r\n", "334 VXNlcm5hbWU6", "> em9l\r\n", "334 UGFzc3dvcmQ6", "> cGFzcw==\r\n"), send...), "s"},
+		"refused":      {with(start, "250-relay|250 AUTH PLAIN", "> AUTH PLAIN", "535 5.7.8 no"), "no temporary AUTH"},
+		"no challenge": {with(start, "250-relay|250 AUTH LOGIN", "> AUTH LOGIN", "504 what"), "no temporary AUTH"},
+		"in the clear": {with(plain, "hang"), "no temporary STARTTLS"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, client := host(t, c.script)
+			client.User, client.Password = "zoe", "pass"
+			if got, _ := outcome(t, client, letter("x@c.test")); got != c.want {
+				t.Errorf("%s, want %s", got, c.want)
+			}
+			_, client = host(t, c.script)
+			client.User, client.Password, client.RootCAs = "zoe", "pass", x509.NewCertPool()
+			if got, _ := outcome(t, client, letter("x@c.test")); got != "no temporary STARTTLS" {
+				t.Errorf("a stranger: %s", got)
 			}
 		})
 	}
