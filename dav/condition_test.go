@@ -134,3 +134,12 @@ func TestRights(t *testing.T) {
 		t.Error("owners or groups")
 	}
 }
+
+func TestDate(t *testing.T) {
+	for s := int64(-1 << 33); s < 1<<36; s += 86_399_999 {
+		at := time.Unix(s, 0)
+		if got, want := string(appendDate(nil, at)), at.UTC().Format(http.TimeFormat); got != want {
+			t.Fatalf("%s, want %s", got, want)
+		}
+	}
+}

@@ -1,7 +1,6 @@
 package dav
 
 import (
-	"net/http"
 	"strconv"
 	"time"
 
@@ -129,8 +128,32 @@ func getLastModified(s *Scope, r Resource, w *davxml.Writer) error {
 		return storage.ErrNotFound
 	}
 	var b [40]byte
-	w.RawBytes(t.UTC().AppendFormat(b[:0], http.TimeFormat))
+	w.RawBytes(appendDate(b[:0], t))
 	return nil
+}
+
+// appendDate appends a date in http.TimeFormat, which a long listing has many
+// of.
+func appendDate(b []byte, t time.Time) []byte {
+	two := func(n int) { b = append(b, byte('0'+n/10), byte('0'+n%10)) }
+	t = t.UTC()
+	year, month, day := t.Date()
+	hour, minute, second := t.Clock()
+	b = append(b, t.Weekday().String()[:3]...)
+	b = append(b, ", "...)
+	two(day)
+	b = append(b, ' ')
+	b = append(b, month.String()[:3]...)
+	b = append(b, ' ')
+	two(year / 100 % 100)
+	two(year % 100)
+	b = append(b, ' ')
+	two(hour)
+	b = append(b, ':')
+	two(minute)
+	b = append(b, ':')
+	two(second)
+	return append(b, " GMT"...)
 }
 
 func getCreationDate(s *Scope, r Resource, w *davxml.Writer) error {
