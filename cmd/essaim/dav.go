@@ -35,7 +35,7 @@ func (a *App) mountDAV(mux *web.Mux) {
 	engine := dav.New(dav.Options{DB: a.db, Directory: a.auth.Directory(), User: davUser, Sees: davSees, Log: a.log, Hosts: []string{a.cfg.Hostname}})
 	webfs.Mount(engine)
 	caldav.Mount(engine)
-	carddav.Mount(engine, a.auth.Directory())
+	carddav.Mount(engine)
 	mux.Handle(davRoot, &web.Guard{
 		By:   []web.Authenticator{&web.Basic{Realm: "essaim", Passwords: a.auth.For(accounts.ScopeDAV), Gate: a.gate}},
 		May:  func(r *http.Request, l sasl.Login) bool { return goodFor(l, r.URL.Path) },

@@ -58,6 +58,15 @@ func Benchmark10000(b *testing.B) {
 			}
 		})
 	}
+	hundred := `<C:addressbook-multiget` + spaces + `>` + etagData
+	for i := range 100 {
+		hundred += fmt.Sprintf("<D:href>%s%d.vcf</D:href>", annaBook, i*97)
+	}
+	b.Run("multiget-100", func(b *testing.B) {
+		for b.Loop() {
+			h.Want(207, nil, "anna", "REPORT", annaBook, hundred+"</C:addressbook-multiget>")
+		}
+	})
 	b.Run("listing", func(b *testing.B) {
 		for b.Loop() {
 			h.Want(207, nil, "anna", "PROPFIND", annaBook, propfind("<D:getetag/>"), "Depth", "1")

@@ -25,7 +25,6 @@ import (
 	"essaim.coop/essaim/dav/home"
 	"essaim.coop/essaim/format/vcard"
 	"essaim.coop/essaim/storage"
-	"essaim.coop/essaim/storage/accounts"
 	"essaim.coop/essaim/storage/contacts"
 )
 
@@ -35,16 +34,13 @@ const Prefix = "/dav/addressbooks/"
 var features = []string{"addressbook"} // RFC 6352 §6.1
 
 // A door is dav/home's for address books.
-type door struct {
-	tree *home.Tree
-	dir  *accounts.Directory
-}
+type door struct{ tree *home.Tree }
 
 var _ home.Door = (*door)(nil)
 
 // Mount puts the address books of everybody into an engine.
-func Mount(e *dav.Engine, dir *accounts.Directory) {
-	d := &door{dir: dir}
+func Mount(e *dav.Engine) {
+	d := &door{}
 	d.tree = home.New(home.Options{
 		Prefix: Prefix, Storage: storage.KindAddressBook, Type: davxml.CardDAV("addressbook"),
 		Default: contacts.DefaultBook, Label: "Contacts", Reserved: []string{directoryName},

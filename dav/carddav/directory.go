@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"hash/fnv"
 	"io"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -24,10 +23,7 @@ const directoryName = "directory"
 
 // A directory is the cooperative's: a read-only book of the members and groups
 // that want to be found. It is in no store; its cards are made of the accounts.
-type directory struct {
-	home   *home.Home
-	people []accounts.Account // in the order of their names here
-}
+type directory struct{ home *home.Home }
 
 var _ dav.Collection = (*directory)(nil)
 
@@ -43,57 +39,64 @@ func (d *door) Extra(s *dav.Scope, h *home.Home, name string) (dav.Resource, err
 	if name != directoryName || h.Account.ID != s.User {
 		return nil, storage.ErrNotFound
 	}
-	visible, err := d.dir.Visible()
-	if err != nil {
-		return nil, err
-	}
-	people := slices.Clone(visible)
-	slices.SortFunc(people, func(a, b accounts.Account) int { return strings.Compare(cardName(a), cardName(b)) })
-	return &directory{h, people}, nil
+	return &directory{h}, nil
 }
 
+// A card's name is the account's number, which stays when its address changes.
 func cardName(a accounts.Account) string { return strconv.FormatUint(uint64(a.ID), 10) + ".vcf" }
+
+// accountOf is the number in a card's name, 0 for any other name.
+func accountOf(name string) storage.AccountID {
+	number, ok := strings.CutSuffix(name, ".vcf")
+	id, err := strconv.ParseUint(number, 10, 32)
+	if a := (accounts.Account{ID: storage.AccountID(id)}); !ok || err != nil || cardName(a) != name {
+		return 0
+	}
+	return storage.AccountID(id)
+}
 
 func (d *directory) Kind() *dav.Kind                   { return directoryKind }
 func (d *directory) Stat() dav.Stat                    { return dav.Stat{Size: -1, Display: "Directory"} }
 func (d *directory) Owner() storage.AccountID          { return 0 }
 func (d *directory) Allowed(*dav.Scope) dav.Privileges { return directoryKind.Privileges }
 
+// each calls fn with those who want to be found, in order of their numbers, until
+// it returns false.
+func (d *directory) each(s *dav.Scope, fn func(*person) bool) error {
+	return accounts.List(s.Tx, func(a accounts.Account) bool { return a.Hidden || fn(&person{a}) })
+}
+
 // Members is dav.Collection.
-func (d *directory) Members(_ *dav.Scope, after string, fn func(string, dav.Resource) bool) error {
-	for _, a := range d.people {
-		if name := cardName(a); name > after && !fn(name, &person{a}) {
-			return nil
-		}
-	}
-	return nil
+func (d *directory) Members(s *dav.Scope, after string, fn func(string, dav.Resource) bool) error {
+	last := accountOf(after)
+	return d.each(s, func(p *person) bool { return p.ID <= last || fn(p.name(), p) })
 }
 
 // Member finds one of its cards.
-func (d *directory) Member(_ *dav.Scope, name string) (dav.Resource, error) {
-	for _, a := range d.people {
-		if cardName(a) == name {
-			return &person{a}, nil
-		}
+func (d *directory) Member(s *dav.Scope, name string) (dav.Resource, error) {
+	a, err := accounts.Get(s.Tx, accountOf(name))
+	if err == nil && a.Hidden {
+		err = storage.ErrNotFound
 	}
-	return nil, fmt.Errorf("card %.80q of the directory: %w", name, storage.ErrNotFound)
+	if err != nil {
+		return nil, fmt.Errorf("card %.80q of the directory: %w", name, err)
+	}
+	return &person{a}, nil
 }
 
-func (d *directory) cards() []source {
-	out := make([]source, len(d.people))
-	for i, a := range d.people {
-		out[i] = &person{a}
-	}
-	return out
+func (d *directory) cards(s *dav.Scope) (out []source, err error) {
+	err = d.each(s, func(p *person) bool { out = append(out, p); return true })
+	return out, err
 }
 
-func directoryTag(_ *dav.Scope, r dav.Resource, w *davxml.Writer) error {
+func directoryTag(s *dav.Scope, r dav.Resource, w *davxml.Writer) error {
 	sum := fnv.New64a()
-	for _, a := range r.(*directory).people {
-		_, _ = sum.Write((&person{a}).text())
-	}
+	err := r.(*directory).each(s, func(p *person) bool {
+		fmt.Fprintf(sum, "%d %q %q\n", p.ID, p.Name, p.Address)
+		return true
+	})
 	w.Text(strconv.FormatUint(sum.Sum64(), 16))
-	return nil
+	return err
 }
 
 // gateway is Apple's property of principals that leads to the directory

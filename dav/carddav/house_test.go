@@ -20,7 +20,7 @@ func newHouse(t testing.TB) *house {
 	t.Helper()
 	h := &house{davtest.New(t), t}
 	h.Hooks = append(h.Hooks, contacts.Check)
-	Mount(h.Engine, h.Directory)
+	Mount(h.Engine)
 	h.Update(func(tx *storage.Tx) error {
 		for _, a := range h.Accounts {
 			if err := contacts.Ensure(tx, a, h.Now); err != nil {

@@ -105,7 +105,9 @@ func finderFor(x *dav.Exchange) (f finder, err error) {
 		case *book:
 			f = &bookFinder{done: !deep}
 		case *directory:
-			f = &listFinder{done: !deep, cards: r.cards(), href: x.Href(true)}
+			l := &listFinder{done: !deep, href: x.Href(true)}
+			l.cards, err = r.cards(s)
+			f = l
 		case source:
 			f = &listFinder{cards: []source{r}}
 		default:

@@ -51,7 +51,7 @@ func each(t *testing.T, test func(t *testing.T, h *house)) {
 		t.Run(name, func(t *testing.T) {
 			h := &house{davtest.New(t), d}
 			h.Hooks = append(h.Hooks, contacts.Check, calendar.Check)
-			carddav.Mount(h.Engine, h.Directory)
+			carddav.Mount(h.Engine)
 			caldav.Mount(h.Engine)
 			h.Update(func(tx *storage.Tx) error {
 				for _, who := range []string{"anna", "ben", "cleo", "garden"} {
