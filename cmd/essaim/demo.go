@@ -199,6 +199,9 @@ func (d *demoCmd) samples(ctx context.Context, a *App) error {
 	if err := d.events(a); err != nil {
 		return err
 	}
+	if err := d.folders(a); err != nil {
+		return err
+	}
 	return a.mark(mark)
 }
 
