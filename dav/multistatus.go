@@ -249,7 +249,7 @@ func (m *Multistatus) names(s *Scope, p *plan, r Resource) {
 
 // dead writes the held properties that the registry does not know.
 func (m *Multistatus) dead(s *Scope, r Resource, allowed Privileges, names bool) {
-	o, ok := s.object(r)
+	o, ok := s.holding(r)
 	if !ok || !allowed.Has(PrivRead) {
 		return
 	}

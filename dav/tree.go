@@ -41,6 +41,7 @@ type Scope struct {
 	here    []byte // the href of the resource whose properties are being written
 	stat    Stat   // and its Stat, once a property has asked
 	stated  bool
+	held    held
 	lockful lockful
 }
 

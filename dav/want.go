@@ -180,7 +180,7 @@ func (k *Kind) each(fn func(*Property)) {
 // heldBy returns the value of a held property, nil when there is none: the
 // property's element as it was set, XML that stands on its own.
 func (s *Scope) heldBy(r Resource, personal bool, name string) []byte {
-	o, ok := s.object(r)
+	o, ok := s.holding(r)
 	if !ok {
 		return nil
 	}
@@ -189,4 +189,23 @@ func (s *Scope) heldBy(r Resource, personal bool, name string) []byte {
 		owner = s.User
 	}
 	return s.Tx.Property(o, owner, name)
+}
+
+// holding is object, but not for one of a collection in which nothing has
+// properties: mostly so, and in a long listing asked once.
+func (s *Scope) holding(r Resource) (storage.Object, bool) {
+	o, ok := s.object(r)
+	if !ok || o.Collection == 0 || s.Answer != nil { // in an Update, properties may come
+		return o, ok
+	}
+	if s.held.collection != o.Collection {
+		s.held = held{o.Collection, s.Tx.HasProperties(o.Collection)}
+	}
+	return o, s.held.any
+}
+
+// held is whether a collection has properties, as a View has found.
+type held struct {
+	collection storage.CollectionID
+	any        bool
 }

@@ -119,6 +119,9 @@ func TestPropertiesAreSharedOrPersonalAndCharged(t *testing.T) {
 	a, id := newFolder(t, db, 200)
 	item := Object{id, putItem(t, db, id)}
 	must(t, db, func(tx *Tx) error {
+		if tx.HasProperties(id) {
+			t.Error("properties before there are any")
+		}
 		for owner, v := range map[AccountID]string{0: "red", a: "blue"} {
 			if err := tx.SetProperty(item, owner, "colour", []byte(v)); err != nil {
 				return err
@@ -128,6 +131,9 @@ func TestPropertiesAreSharedOrPersonalAndCharged(t *testing.T) {
 	})
 	used := func(tx *Tx) int64 { n, _ := tx.Quota(tx.Household(a)); return n }
 	must(t, db, func(tx *Tx) error {
+		if !tx.HasProperties(id) || tx.HasProperties(id+1) {
+			t.Error("properties of another collection")
+		}
 		if got := string(tx.Property(item, 0, "colour")) + string(tx.Property(item, a, "colour")); got != "redblue" {
 			t.Errorf("values: %q", got)
 		}

@@ -41,6 +41,13 @@ func (tx *Tx) Properties(o Object, owner AccountID, fn func(name string, value [
 	tx.ScanPrefix(propertyPrefix(o, owner), func(rest, v []byte) bool { return fn(string(rest), v) })
 }
 
+// HasProperties reports whether any object of a collection has properties, of
+// whomever: mostly none has.
+func (tx *Tx) HasProperties(c CollectionID) (has bool) {
+	tx.ScanPrefix(key32(0x10, uint32(c)), func(_, _ []byte) bool { has = true; return false })
+	return has
+}
+
 // SetProperty writes a property; a nil value removes it. The change log of the
 // collection is the caller's to touch, as it knows what its readers see.
 // ErrNotFound when there is no such object, ErrInvalid beyond the bounds.
