@@ -137,10 +137,12 @@ func (t *Tree) home(s *dav.Scope, address string) (*Home, error) {
 	return &Home{t, a}, nil
 }
 
-// HomeSet makes the property of principals that names their home.
+// HomeSet makes the property of principals that names their home: the user's own
+// only. Some clients follow it from groups, too, and would find there again what
+// is in the user's home already.
 func (t *Tree) HomeSet(name davxml.Name) dav.Property {
 	return dav.Property{Name: name, Get: func(s *dav.Scope, r dav.Resource, w *davxml.Writer) error {
-		if !slices.Contains(s.Identities, r.Owner()) {
+		if r.Owner() != s.User {
 			return storage.ErrNotFound
 		}
 		a, err := accounts.Get(s.Tx, r.Owner())
