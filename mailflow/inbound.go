@@ -33,9 +33,12 @@ func (m Inbound) Recipient(_ context.Context, e *smtp.Envelope, r smtp.Rcpt) err
 			return err
 		}
 		for _, a := range d.Accounts {
-			if used, limit := tx.Quota(tx.Household(a)); limit > 0 && used+max(e.Size, 1) > limit {
-				return storage.ErrQuota
+			if used, limit := tx.Quota(tx.Household(a)); limit == 0 || used+max(e.Size, 1) <= limit {
+				return nil // for the others of a group it waits
 			}
+		}
+		if len(d.Accounts) > 0 {
+			return storage.ErrQuota
 		}
 		return nil
 	}))

@@ -315,3 +315,48 @@ func TestReceipt(t *testing.T) {
 		t.Errorf("%+v", last)
 	}
 }
+
+// A full mailbox keeps a message from nobody else, and gets it when it has room.
+func TestFullMailboxWaits(t *testing.T) {
+	h := newHouse(t, 3)
+	limit := func(bytes int64) {
+		h.update(func(tx *storage.Tx) error { tx.SetQuota(tx.Household(h.ids[1]), bytes); return nil })
+	}
+	limit(1)
+	if err := h.deliver(envelope("a@other.test", "m2@coop.test"), letter); err == nil || !strings.Contains(err.Error(), "4.2.2") {
+		t.Errorf("alone: %v", err)
+	}
+	if err := h.deliver(envelope("a@other.test", "m1@coop.test", "m2@coop.test", "m3@coop.test"), letter); err != nil {
+		t.Fatal(err)
+	}
+	if len(h.inbox(1)) != 1 || len(h.inbox(2)) != 0 || len(h.inbox(3)) != 1 || len(h.queued()) != 1 {
+		t.Fatalf("the queue: %+v", h.queued())
+	}
+	q := &queue.Queue{DB: h.db, Hostname: h.Hostname, Log: h.Log, Into: h.Into, Return: h.Return}
+	h.Wake = q.Wake
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- q.Run(ctx) }()
+	defer func() { cancel(); <-done }()
+	until := func(what string, fn func() bool) {
+		for range 3000 {
+			if fn() {
+				return
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+		t.Fatalf("never: %s; the queue is %+v", what, h.queued())
+	}
+	until("it is tried", func() bool { e := h.queued(); return len(e) == 1 && e[0].Attempts == 1 })
+	if e := h.queued()[0]; e.Recipients[0].LastError != "the mailbox is full" {
+		t.Errorf("%+v", e)
+	}
+	limit(1 << 20)
+	id := h.queued()[0].ID
+	h.update(func(tx *storage.Tx) error { return queue.Retry(tx, id, time.Now()) })
+	q.Wake()
+	until("it is delivered", func() bool { return len(h.queued()) == 0 })
+	if got := h.inbox(2); len(got) != 1 || got[0] != h.inbox(1)[0] {
+		t.Errorf("%q", got)
+	}
+}

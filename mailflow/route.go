@@ -20,12 +20,20 @@ import (
 // A routed message is where its recipients are, found in the transaction that
 // uses it.
 type routed struct {
-	local  []storage.AccountID
+	local  []place
+	full   []place                      // of local: no room now
 	remote map[string][]queue.Recipient // by domain
 }
 
+// A place is an account of ours and the recipient that led there.
+type place struct {
+	account storage.AccountID
+	to      queue.Recipient
+}
+
 // route puts a message into every local recipient's INBOX and into the queue
-// for the others: all of it or nothing.
+// for the others: all of it or nothing. A full mailbox among several recipients
+// keeps it from nobody else: the message waits for it in the queue.
 func (m *Mail) route(tx *storage.Tx, env *smtp.Envelope, in *mailbox.Incoming, now time.Time) error {
 	r := routed{remote: map[string][]queue.Recipient{}}
 	for _, to := range env.To {
@@ -50,8 +58,8 @@ func (r *routed) add(tx *storage.Tx, to smtp.Rcpt) error {
 		return err
 	}
 	for _, a := range d.Accounts {
-		if !slices.Contains(r.local, a) {
-			r.local = append(r.local, a)
+		if !slices.ContainsFunc(r.local, func(p place) bool { return p.account == a }) {
+			r.local = append(r.local, place{a, queue.Recipient{Addr: to.Addr, ORCPT: to.ORCPT, Notify: to.Notify}})
 		}
 	}
 	for _, x := range d.External {
@@ -75,36 +83,59 @@ func (r *routed) elsewhere(to queue.Recipient) {
 // domainOf is what is behind the last @, as a quoted local part may hold more.
 func domainOf(addr string) string { return addr[strings.LastIndexByte(addr, '@')+1:] }
 
-// deliver appends to the local mailboxes. The caller has the message staged, so
-// a mailbox that has no room is found before anything is written.
+// deliver appends to the local mailboxes. One without room fails before anything
+// is written for it; when there is nobody else, the message does.
 func (m *Mail) deliver(tx *storage.Tx, r *routed, in *mailbox.Incoming, now time.Time) error {
-	for _, a := range r.local {
-		box, err := mailbox.Open(tx, a, "INBOX")
-		if err != nil {
-			return fmt.Errorf("account %d: %w", a, err)
+	for _, p := range r.local {
+		err := m.Into(tx, p.account, in, now)
+		switch {
+		case errors.Is(err, storage.ErrQuota) && len(r.local)+len(r.remote) > 1:
+			r.full = append(r.full, p)
+		case err != nil:
+			return err
 		}
-		if _, err := mailbox.Append(tx, box, in, nil, now, now); err != nil {
-			return fmt.Errorf("account %d: %w", a, err)
-		}
+	}
+	if len(r.full) == len(r.local) && len(r.remote) == 0 && len(r.full) > 0 {
+		return storage.ErrQuota
 	}
 	return nil
 }
 
-// enqueue writes a row for each domain elsewhere. The body is shared with the
-// local mailboxes.
+// Into appends to one account's INBOX.
+func (m *Mail) Into(tx *storage.Tx, a storage.AccountID, in *mailbox.Incoming, now time.Time) error {
+	box, err := mailbox.Open(tx, a, "INBOX")
+	if err == nil {
+		_, err = mailbox.Append(tx, box, in, nil, now, now)
+	}
+	if err != nil {
+		return fmt.Errorf("account %d: %w", a, err)
+	}
+	return nil
+}
+
+// enqueue writes a row for each domain elsewhere, and one for each full mailbox.
+// The body is shared with the local mailboxes.
 func (m *Mail) enqueue(tx *storage.Tx, r *routed, env *smtp.Envelope, in *mailbox.Incoming, now time.Time) error {
-	if len(r.remote) == 0 {
+	if len(r.remote)+len(r.full) == 0 {
 		return nil
 	}
-	id := in.Body(tx)
-	prefix := relayed(in.Prefix)
+	e := queue.Entry{Sender: env.From, Blob: in.Body(tx), Ret: env.Ret, EnvID: env.EnvID, EightBit: env.EightBit}
+	put := func(prefix []byte) error {
+		tx.Retain(e.Blob)
+		e.Prefix, e.Size, e.Header = prefix, int64(len(prefix))+in.Staged.Size, len(prefix)+len(in.Header)
+		_, err := queue.Put(tx, e, now)
+		return err
+	}
+	for _, p := range r.full {
+		e.Account, e.Recipients = p.account, []queue.Recipient{p.to}
+		if err := put(in.Prefix); err != nil {
+			return err
+		}
+	}
+	e.Account = 0
 	for domain, to := range r.remote {
-		tx.Retain(id)
-		_, err := queue.Put(tx, queue.Entry{
-			Domain: domain, Sender: env.From, Recipients: to, Blob: id, Prefix: prefix, Size: int64(len(prefix)) + in.Staged.Size,
-			Header: len(prefix) + len(in.Header), Ret: env.Ret, EnvID: env.EnvID, UTF8: needsUTF8(env, in.Header, to), EightBit: env.EightBit,
-		}, now)
-		if err != nil {
+		e.Domain, e.Recipients, e.UTF8 = domain, to, needsUTF8(env, in.Header, to)
+		if err := put(relayed(in.Prefix)); err != nil {
 			return err
 		}
 	}

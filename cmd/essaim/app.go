@@ -93,7 +93,7 @@ func (a *App) wireMail() error {
 	a.queue = &queue.Queue{
 		DB: a.db, Hostname: a.cfg.Hostname, Log: a.log, Routes: a.cfg.Routes,
 		Relay: a.cfg.Relay, RelayUser: a.cfg.RelayUser, RelayPassword: password,
-		Return: a.mail.Return, NewTrace: func(s string) queue.Trace { return a.rings["queue"].New(s) },
+		Into: a.mail.Into, Return: a.mail.Return, NewTrace: func(s string) queue.Trace { return a.rings["queue"].New(s) },
 	}
 	a.mail.Wake = a.queue.Wake
 	return nil

@@ -22,6 +22,8 @@ type destination struct {
 
 func (q *Queue) destination(domain string) destination {
 	switch {
+	case domain == "": // a mailbox here
+		return destination{}
 	case q.Routes[domain] != "":
 		return destination{domain: domain, fixed: q.Routes[domain]}
 	case q.Relay != "":

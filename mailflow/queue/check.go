@@ -22,7 +22,7 @@ func Check(tx *storage.Tx, r *storage.Report) {
 			return true
 		}
 		r.Refers(e.Blob)
-		if len(e.Recipients) == 0 || e.Domain == "" {
+		if len(e.Recipients) == 0 || (e.Domain == "") != (e.Account != 0) {
 			r.Problem("queue entry %d: nobody to go to", e.ID)
 		}
 		if !e.Hold {

@@ -9,7 +9,8 @@
 // queue sleeps until the next entry is due; an empty queue never wakes.
 //
 // One entry is one message for one domain, as all its recipients can go to the
-// same host in one conversation. Entries for one destination share a lane
+// same host in one conversation, or for one mailbox here that had no room
+// (here.go). Entries for one destination share a lane
 // (run.go) with few connections, each used for many of them (carry.go); what
 // became of an entry is one transaction with its reports (settle.go).
 //
@@ -37,16 +38,17 @@ import (
 // An Entry is one message on its way to the recipients of one domain.
 type Entry struct {
 	ID         uint64 `json:"-"`
-	Domain     string // A-label form
+	Domain     string // A-label form; empty with an Account
 	Sender     string // reverse-path; empty for reports
 	Recipients []Recipient
 	Blob       blob.ID
-	Prefix     []byte `json:",omitempty"` // header fields in front of the blob
-	Size       int64  // prefix and blob
-	Header     int    // bytes of the header block, prefix included
-	Ret, EnvID string `json:",omitempty"` // RFC 3461 §4.3, §4.4
-	UTF8       bool   `json:",omitempty"` // needs SMTPUTF8 (RFC 6531)
-	EightBit   bool   `json:",omitempty"`
+	Prefix     []byte            `json:",omitempty"` // header fields in front of the blob
+	Size       int64             // prefix and blob
+	Header     int               // bytes of the header block, prefix included
+	Ret, EnvID string            `json:",omitempty"` // RFC 3461 §4.3, §4.4
+	UTF8       bool              `json:",omitempty"` // needs SMTPUTF8 (RFC 6531)
+	EightBit   bool              `json:",omitempty"`
+	Account    storage.AccountID `json:",omitempty"` // whose mailbox here was full
 	Created    time.Time
 	Due        time.Time
 	Attempts   int    `json:",omitempty"`
@@ -66,7 +68,12 @@ type Recipient struct {
 }
 
 // subject names an entry in traces.
-func (e *Entry) subject() string { return fmt.Sprintf("%d %s", e.ID, e.Domain) }
+func (e *Entry) subject() string {
+	if e.Account != 0 {
+		return fmt.Sprintf("%d account %d", e.ID, e.Account)
+	}
+	return fmt.Sprintf("%d %s", e.ID, e.Domain)
+}
 
 // wants reports whether the sender asked to hear of an event (RFC 3461 §4.1).
 func (r Recipient) wants(event string) bool {

@@ -44,6 +44,8 @@ type Queue struct {
 	// Security says what encryption a host of a domain must have; an error keeps
 	// mail from it for now. nil takes what there is.
 	Security func(ctx context.Context, domain, host string) (smtpclient.Security, error)
+	// Into puts a message into an account's mailbox, in the transaction it is given.
+	Into func(tx *storage.Tx, a storage.AccountID, in *mailbox.Incoming, now time.Time) error
 	// Return brings a report to a sender, in the transaction it is given.
 	Return   func(tx *storage.Tx, to string, in *mailbox.Incoming, now time.Time) error
 	Counters Counters
@@ -249,6 +251,9 @@ func (q *Queue) attempt(ctx, talk context.Context, s *carrier, id uint64) error 
 	trace := Trace(noTrace{})
 	if q.NewTrace != nil {
 		trace = q.NewTrace(e.subject())
+	}
+	if e.Account != 0 {
+		return q.here(ctx, e, trace)
 	}
 	results := s.carry(talk, e, trace)
 	if talk.Err() != nil && !anythingKnown(results) {
