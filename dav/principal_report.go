@@ -105,6 +105,9 @@ func (x *Exchange) matchProperty(s *Scope, m *Multistatus, name davxml.Name) err
 	if !ok {
 		return nil
 	}
+	if err := s.require(r, x.at.raw, PrivRead); err != nil {
+		return err
+	}
 	base := x.at.href(true)
 	var failed error
 	err = c.Members(s, "", func(name2 string, r Resource) bool {

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"essaim.coop/essaim/dav/davtest"
+	"essaim.coop/essaim/storage"
 )
 
 // A lock is on the resource, whatever path it was taken and is met by (trap 24).
@@ -196,5 +197,35 @@ func TestPollIsSmall(t *testing.T) {
 	}
 	if n := len("HTTP/1.1 207 Multi-Status\r\n\r\n") + head.Len() + len(answer); n > 600 {
 		t.Errorf("%d bytes:\n%s\n%s", n, head.String(), answer)
+	}
+}
+
+// Who may only know that something is there learns nothing of what is in it.
+func TestLookupOnly(t *testing.T) {
+	h := davtest.New(t)
+	toy := davtest.NewToy(h, "/dav/toy/", "anna")
+	do(t, h, "anna", "PUT", "/dav/toy/secret", "secret")
+	h.Update(func(tx *storage.Tx) error {
+		return tx.SetACL(toy.Collection.Object(), h.Accounts["cleo"], storage.RightLookup)
+	})
+	for _, c := range []struct {
+		method, path, body string
+		want               int
+	}{
+		{"PROPFIND", "/dav/toy/", `<D:propfind xmlns:D="DAV:"><D:allprop/></D:propfind>`, 207},
+		{"PROPFIND", "/dav/toy/secret", `<D:propfind xmlns:D="DAV:"><D:prop><D:getetag/><late xmlns="urn:toy"/></D:prop></D:propfind>`, 207},
+		{"REPORT", "/dav/toy/", fmt.Sprintf(pollBody, ""), 403},
+		{"REPORT", "/dav/toy/", `<t:texts xmlns:t="urn:toy" xmlns:D="DAV:"><t:hold>secret</t:hold><D:prop/></t:texts>`, 403},
+		{"REPORT", "/dav/toy/", `<D:principal-match xmlns:D="DAV:"><D:principal-property><D:owner/></D:principal-property></D:principal-match>`, 403},
+		{"REPORT", "/dav/toy/", `<D:acl-principal-prop-set xmlns:D="DAV:"><D:prop><D:displayname/></D:prop></D:acl-principal-prop-set>`, 403},
+		{"SEARCH", "/dav/toy/", `<D:searchrequest xmlns:D="DAV:"><D:basicsearch><D:select><D:allprop/></D:select><D:from><D:scope><D:href>/dav/toy/</D:href></D:scope></D:from></D:basicsearch></D:searchrequest>`, 403},
+		{"GET", "/dav/toy/secret", "", 403},
+		{"COPY", "/dav/toy/secret", "", 403},
+	} {
+		res, body := do(t, h, "cleo", c.method, c.path, c.body, "Destination", "/dav/toy/copy", "Depth", map[bool]string{true: "1", false: "0"}[c.method == "PROPFIND"])
+		told := strings.Contains(body, "secret</D:href>") && c.path == "/dav/toy/" || strings.Contains(body, "v1") || strings.Contains(body, ">secret<") || strings.Contains(body, "Cleo")
+		if res.StatusCode != c.want || told {
+			t.Errorf("%s %s: %s %s", c.method, c.path, res.Status, body)
+		}
 	}
 }
