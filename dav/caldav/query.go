@@ -1,6 +1,7 @@
 package caldav
 
 import (
+	"cmp"
 	"errors"
 	"slices"
 	"strings"
@@ -115,7 +116,7 @@ func candidates(x *dav.Exchange, f *filter.Comp) (out []candidate, err error) {
 			return true
 		})
 	})
-	slices.SortFunc(out, func(a, b candidate) int { return int(int64(a.item) - int64(b.item)) })
+	slices.SortFunc(out, func(a, b candidate) int { return cmp.Compare(a.item, b.item) })
 	return out, err
 }
 

@@ -77,6 +77,11 @@ func TestValues(t *testing.T) {
 	if s := e.Prop("X-APPLE-STRUCTURED-LOCATION").Param("X-TITLE"); s != "Caf\n\"Le^Coq\"" {
 		t.Errorf("parameter %q", s)
 	}
+	for _, s := range []string{"a;b,c\\d\ne", "", "\\n"} {
+		if got := ical.UnescapeText(ical.EscapeText(s)); got != s {
+			t.Errorf("%q comes back as %q", s, got)
+		}
+	}
 	if got := ical.SplitText(`a\,b,c,\;d`); fmt.Sprint(got) != "[a,b c ;d]" {
 		t.Errorf("list %q", got)
 	}

@@ -1,7 +1,6 @@
 package ical
 
 import (
-	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -97,9 +96,6 @@ func (s Stamp) Params() []Param {
 	}
 	return nil
 }
-
-// Compare orders stamps by their wall clocks.
-func (s Stamp) Compare(o Stamp) int { return cmp.Compare(s.Wall, o.Wall) }
 
 // At is the stamp of an instant in UTC.
 func At(t time.Time) Stamp { return Stamp{Wall: t.Unix(), UTC: true} }

@@ -96,13 +96,6 @@ func count(s *recur.Series) error {
 	return err
 }
 
-// UID is the object's, Type that of its components.
-func (in *Incoming) UID() string { return in.row.UID }
-func (in *Incoming) Type() Types { return in.row.Type }
-
-// Sum is that of the bytes.
-func (in *Incoming) Sum() [sumSize]byte { return in.row.Sum }
-
 // A UIDConflict says that an object cannot have its UID (RFC 4791 §5.3.2.1,
 // no-uid-conflict). It is an ErrConflict.
 type UIDConflict struct {

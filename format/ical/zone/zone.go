@@ -51,17 +51,6 @@ func Of(cal *ical.Calendar, floating *time.Location) *Zones {
 	return z
 }
 
-// In is z with another zone for floating times.
-func (z *Zones) In(floating *time.Location) *Zones {
-	if floating == nil || floating == z.floating {
-		return z
-	}
-	return &Zones{byID: z.byID, floating: floating}
-}
-
-// Floating is the zone of floating times.
-func (z *Zones) Floating() *time.Location { return z.floating }
-
 // Location is the zone of a stamp.
 func (z *Zones) Location(s ical.Stamp) *time.Location {
 	switch {
