@@ -42,6 +42,7 @@ var conversions = []struct{ three, four, back string }{
 	{"NOTE;CHARSET=UTF-8:é", "NOTE:é", "NOTE:é"},
 	{`item1.X-ABLabel:_$!<HomePage>!$_`, `item1.X-ABLabel:_$!<HomePage>!$_`, ""},
 	{`X-unKnown;x-P="a:b;c";PID=1.1:any\;thing`, `X-unKnown;x-P="a:b;c";PID=1.1:any\;thing`, ""},
+	{"tel;CELL;Work Fax:1", "tel;TYPE=CELL;TYPE=Work Fax:1", "tel;TYPE=CELL;TYPE=Work Fax:1"},
 	{"CLASS:PRIVATE", "CLASS:PRIVATE", ""},
 	{"IMPP;PREF=1:xmpp:a@b", "IMPP;PREF=1:xmpp:a@b", "IMPP;TYPE=pref:xmpp:a@b"},
 }

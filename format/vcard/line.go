@@ -25,7 +25,13 @@ func parseLine(s string) (p Property, err error) {
 		if x, i, err = parseParam(s); err != nil {
 			return p, err
 		}
-		if x.Name != "" {
+		p.bare = p.bare || x.Name == bareType
+		switch x.Name {
+		case "":
+		case bareType:
+			x.Name = "TYPE"
+			fallthrough
+		default:
 			p.Params = append(p.Params, x)
 		}
 		if len(p.Params) > MaxParams {
@@ -35,6 +41,9 @@ func parseLine(s string) (p Property, err error) {
 	p.Value = s[i+1:]
 	return p, nil
 }
+
+// bareType is the name of a parameter without one until the property knows.
+const bareType = " "
 
 // parseParam reads up to the ";" or ":" behind the parameter, where i is.
 func parseParam(s string) (x Param, i int, err error) {
@@ -47,7 +56,7 @@ func parseParam(s string) (x Param, i int, err error) {
 		if name == "" {
 			return x, i, nil
 		}
-		return Param{"TYPE", []string{name}}, i, checkToken(name)
+		return Param{bareType, []string{name}}, i, nil
 	}
 	if err := checkToken(name); err != nil {
 		return x, 0, err

@@ -66,7 +66,9 @@ func (p *parser) property() error {
 	if err != nil {
 		return p.errorf("%s", err)
 	}
-	prop.raw = p.raw
+	if !prop.bare {
+		prop.raw = p.raw
+	}
 	for _, x := range prop.Params {
 		p.params += len(x.Values)
 	}

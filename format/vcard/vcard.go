@@ -77,7 +77,8 @@ type Property struct {
 	Params []Param
 	Value  string // unfolded, escapes as they are; see Text, List and Fields
 
-	raw []byte // with folds and line ends; nil when it must be written anew
+	raw  []byte // with folds and line ends; nil when it must be written anew
+	bare bool   // a type had no "TYPE=", which 4.0 does not allow
 }
 
 // A Param is one parameter; its values are unquoted and decoded (RFC 6868).
