@@ -9,8 +9,10 @@
 // A Reader gives the bytes back exactly. Every read verifies a CRC-32C, so a
 // damaged body is an error that wraps ErrCorrupt and never a garbled letter.
 //
-// Stored forms: a small body is kept as it is or as one zstd frame, whichever
-// is at least a fifth smaller. A large body's file is the bytes in chunks of
+// Stored forms: a small body is kept as it is or, where that saves a fifth,
+// compressed with zstd: in one frame, or, beyond twice HeadSize, in a frame of
+// the first HeadSize bytes and one of the rest, so that the header of a message
+// can be read without its attachments. A large body's file is the bytes in chunks of
 // ChunkSize, then the CRC-32C of each chunk (4 bytes each, little-endian).
 package blob
 
@@ -25,6 +27,8 @@ type ID uint64
 const (
 	// MaxSmall is the largest body that is kept in the journal.
 	MaxSmall = 1 << 20
+	// HeadSize is how much of a compressed body can be read without the rest.
+	HeadSize = 8 << 10
 	// ChunkSize is how much of a large body one checksum covers.
 	ChunkSize = 64 << 10
 )

@@ -7,6 +7,7 @@ import (
 	"hash/crc32"
 	"io"
 	"os"
+	"sync"
 
 	"essaim.coop/essaim/internal/vfs"
 )
@@ -15,9 +16,14 @@ import (
 type Reader struct {
 	size int64
 	pos  int64
-	mem  []byte   // a small body
-	file vfs.File // a large one
+	file vfs.File // of a large body
 	sums []byte
+
+	mem    []byte // a small one, once packed is expanded
+	packed []byte
+	mu     sync.Mutex
+	head   []byte
+	err    error
 }
 
 var (
@@ -27,6 +33,32 @@ var (
 
 // NewReader reads a body held in memory.
 func NewReader(raw []byte) *Reader { return &Reader{size: int64(len(raw)), mem: raw} }
+
+// NewPackedReader reads a small body's compressed form. It is expanded when it
+// is read, and no further than HeadSize while only that much is asked for.
+func NewPackedReader(stored []byte, size int64) *Reader { return &Reader{size: size, packed: stored} }
+
+// small returns the bytes of a small body, at least up to end.
+func (r *Reader) small(end int64) ([]byte, error) {
+	if r.packed == nil {
+		return r.mem, nil
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.mem != nil || r.err != nil {
+		return r.mem, r.err
+	}
+	if end <= HeadSize {
+		if r.head == nil {
+			r.head = expandHead(r.packed)
+		}
+		if r.head != nil {
+			return r.head, nil
+		}
+	}
+	r.mem, r.err = Expand(r.packed, true, r.size)
+	return r.mem, r.err
+}
 
 // OpenFile reads the file of a large body of size bytes.
 func OpenFile(fs vfs.FS, path string, size int64) (*Reader, error) {
@@ -50,7 +82,7 @@ func (r *Reader) Size() int64 { return r.size }
 // small bodies; a large one is read into memory.
 func (r *Reader) Bytes() ([]byte, error) {
 	if r.file == nil {
-		return r.mem, nil
+		return r.small(r.size)
 	}
 	b := make([]byte, r.size)
 	_, err := r.ReadAt(b, 0)
@@ -66,7 +98,12 @@ func (r *Reader) ReadAt(p []byte, off int64) (int, error) {
 		return 0, io.EOF
 	}
 	if r.file == nil {
-		n := copy(p, r.mem[off:])
+		end := min(off+int64(len(p)), r.size)
+		raw, err := r.small(end)
+		if err != nil {
+			return 0, err
+		}
+		n := copy(p, raw[off:end])
 		if n < len(p) {
 			return n, io.EOF
 		}

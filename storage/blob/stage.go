@@ -181,7 +181,11 @@ func compress(raw []byte) (stored []byte, compressed bool) {
 	if len(raw) < 512 {
 		return raw, false
 	}
-	c := encoder().EncodeAll(raw, make([]byte, 0, len(raw)*3/4))
+	c, rest := make([]byte, 0, len(raw)*3/4), raw
+	if len(raw) > 2*HeadSize {
+		c, rest = encoder().EncodeAll(raw[:HeadSize], c), raw[HeadSize:]
+	}
+	c = encoder().EncodeAll(rest, c)
 	if len(c) > len(raw)*4/5 {
 		return raw, false
 	}
@@ -198,4 +202,32 @@ func Expand(stored []byte, compressed bool, size int64) ([]byte, error) {
 		return nil, fmt.Errorf("%w: zstd: %d of %d bytes, %w", ErrCorrupt, len(raw), size, err)
 	}
 	return raw, nil
+}
+
+// expandHead returns the first HeadSize bytes of a body that has a frame for
+// them, nil for another.
+func expandHead(stored []byte) []byte {
+	var h zstd.Header
+	if h.Decode(stored) != nil || !h.HasFCS || h.FrameContentSize != HeadSize {
+		return nil
+	}
+	for end := h.HeaderSize; end+3 <= len(stored); {
+		block := int(stored[end]) | int(stored[end+1])<<8 | int(stored[end+2])<<16 // RFC 8878 §3.1.1.2
+		size := block >> 3
+		if block>>1&3 == 1 { // one byte, to be repeated
+			size = 1
+		}
+		if end += 3 + size; end > len(stored) {
+			return nil
+		}
+		if block&1 == 0 {
+			continue
+		}
+		head, err := decoder().DecodeAll(stored[:end], make([]byte, 0, HeadSize))
+		if err != nil || len(head) != HeadSize {
+			return nil
+		}
+		return head
+	}
+	return nil
 }

@@ -15,8 +15,8 @@ func (db *DB) bodyPath(id blob.ID) string {
 	return db.path("blobs", fmt.Sprint(uint64(id>>10)), fmt.Sprint(uint64(id)))
 }
 
-// Open is kv.Engine. A small body is read whole and verified here; a large
-// one's file stays open until the Reader is closed.
+// Open is kv.Engine. A small body's stored form is read whole and verified here;
+// a large one's file stays open until the Reader is closed.
 func (db *DB) Open(id blob.ID) (*blob.Reader, error) {
 	db.moving.RLock()
 	defer db.moving.RUnlock()
@@ -41,11 +41,10 @@ func (db *DB) Open(id blob.ID) (*blob.Reader, error) {
 	if err != nil {
 		return nil, fmt.Errorf("body %d in segment %d at %d: %w: %w", id, p.segment, p.offset, blob.ErrCorrupt, err)
 	}
-	raw, err := blob.Expand(it.data, it.packed, it.size)
-	if err != nil {
-		return nil, fmt.Errorf("body %d: %w", id, err)
+	if it.packed {
+		return blob.NewPackedReader(it.data, it.size), nil
 	}
-	return blob.NewReader(raw), nil
+	return blob.NewReader(it.data), nil
 }
 
 // readItem reads the item of a small body. moving is held.

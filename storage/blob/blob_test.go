@@ -1,0 +1,125 @@
+package blob
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"testing"
+
+	"essaim.coop/essaim/internal/vfs"
+)
+
+// text is n bytes that compress as letters do.
+func text(n int) []byte {
+	rng := rand.New(rand.NewPCG(uint64(n), 1))
+	words := strings.Fields("the meeting of next thursday about our garden and kitchen is moved to friday please bring bread")
+	var b []byte
+	for len(b) < n {
+		b = append(append(b, words[rng.IntN(len(words))]...), ' ')
+	}
+	return b[:n]
+}
+
+func staged(t testing.TB, raw []byte) *Staged {
+	t.Helper()
+	w := NewWriter(vfs.OS, t.TempDir())
+	if _, err := w.Write(raw); err != nil {
+		t.Fatal(err)
+	}
+	s, err := w.Finish()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func TestPackedBodiesComeBack(t *testing.T) {
+	for _, n := range []int{600, HeadSize - 1, HeadSize, HeadSize + 1, 2 * HeadSize, 2*HeadSize + 1, 100_000, MaxSmall} {
+		raw := text(n)
+		s := staged(t, raw)
+		if !s.Compressed || len(s.Stored) > n*2/3 {
+			t.Errorf("%d bytes are stored as %d, compressed %v", n, len(s.Stored), s.Compressed)
+		}
+		got, err := io.ReadAll(NewPackedReader(s.Stored, s.Size))
+		if err != nil || !bytes.Equal(got, raw) {
+			t.Errorf("%d bytes came back as %d, %v", n, len(got), err)
+		}
+		r := NewPackedReader(s.Stored, s.Size)
+		for _, at := range []struct{ off, n int }{{0, 100}, {HeadSize - 10, 10}, {HeadSize - 10, 20}, {n - 5, 5}, {n - 5, 50}, {n, 1}} {
+			p := make([]byte, at.n)
+			got, err := r.ReadAt(p, int64(at.off))
+			want := raw[min(at.off, n):min(at.off+at.n, n)]
+			if got != len(want) || !bytes.Equal(p[:got], want) || (err != nil) != (got < at.n) || err != nil && !errors.Is(err, io.EOF) {
+				t.Errorf("%d bytes: %d at %d: %q, %v; want %q", n, at.n, at.off, p[:got], err, want)
+			}
+		}
+	}
+}
+
+// The head of a body costs its own bytes, not the whole.
+func TestHeadIsReadAlone(t *testing.T) {
+	raw := text(MaxSmall)
+	s := staged(t, raw)
+	r := NewPackedReader(s.Stored, s.Size)
+	p := make([]byte, HeadSize)
+	if n, err := r.ReadAt(p, 0); n != HeadSize || err != nil || !bytes.Equal(p, raw[:HeadSize]) {
+		t.Fatalf("%d, %v", n, err)
+	}
+	if r.mem != nil {
+		t.Error("the rest was expanded, too")
+	}
+	// and is there although the rest is damaged, which is told
+	bad := bytes.Clone(s.Stored)
+	for i := len(bad) / 2; i < len(bad); i++ {
+		bad[i] ^= 0x55
+	}
+	r = NewPackedReader(bad, s.Size)
+	if _, err := r.ReadAt(p, 0); err != nil || !bytes.Equal(p, raw[:HeadSize]) {
+		t.Errorf("head: %v", err)
+	}
+	if _, err := io.ReadAll(r); !errors.Is(err, ErrCorrupt) {
+		t.Errorf("a damaged body: %v", err)
+	}
+}
+
+func TestReadersAreShared(t *testing.T) {
+	raw := text(300_000)
+	s := staged(t, raw)
+	r := NewPackedReader(s.Stored, s.Size)
+	var wg sync.WaitGroup
+	for g := range 4 {
+		wg.Go(func() {
+			rng := rand.New(rand.NewPCG(uint64(g), 2))
+			p := make([]byte, 1000)
+			for range 200 {
+				off := rng.IntN(len(raw) - len(p))
+				if n, err := r.ReadAt(p, int64(off)); n != len(p) || err != nil || !bytes.Equal(p, raw[off:off+n]) {
+					t.Errorf("at %d: %d, %v", off, n, err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func FuzzExpandHead(f *testing.F) {
+	f.Add(staged(f, text(50_000)).Stored)
+	f.Add(staged(f, bytes.Repeat([]byte{'x'}, 50_000)).Stored)
+	f.Add([]byte{0x28, 0xb5, 0x2f, 0xfd})
+	f.Fuzz(func(t *testing.T, stored []byte) {
+		if head := expandHead(stored); head != nil && len(head) != HeadSize {
+			t.Fatalf("%d bytes", len(head))
+		}
+	})
+}
+
+func BenchmarkHeadOfAMegabyte(b *testing.B) {
+	s := staged(b, text(MaxSmall))
+	p := make([]byte, 2000)
+	for b.Loop() {
+		_, _ = NewPackedReader(s.Stored, s.Size).ReadAt(p, 0)
+	}
+}
