@@ -76,9 +76,7 @@ func (a *App) writeMetrics(w io.Writer) {
 	}
 	put("http_login_failures_total", a.gate.Failures.Load())
 	waiting := 0
-	_ = a.db.View(func(tx *storage.Tx) error {
-		return queue.List(tx, func(*queue.Entry) bool { waiting++; return true })
-	})
+	_ = a.db.View(func(tx *storage.Tx) error { waiting = queue.Count(tx); return nil })
 	put("queue_entries", waiting)
 	put("queue_sent_total", a.queue.Counters.Sent.Load())
 	put("queue_deferred_total", a.queue.Counters.Deferred.Load())

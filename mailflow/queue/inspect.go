@@ -21,6 +21,12 @@ func List(tx *storage.Tx, fn func(*Entry) bool) error {
 	return failed
 }
 
+// Count returns how many entries there are.
+func Count(tx *storage.Tx) (n int) {
+	tx.Scan([]byte{'Q'}, []byte{'R'}, false, func(_, _ []byte) bool { n++; return true })
+	return n
+}
+
 // Retry makes an entry due now and lets go of a hold.
 func Retry(tx *storage.Tx, id uint64, now time.Time) error {
 	return change(tx, id, func(e *Entry) { e.Due, e.Hold = now, false })

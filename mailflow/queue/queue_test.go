@@ -77,6 +77,14 @@ func TestEntriesComeDueInOrderAndCanBeHeld(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
+	if err := db.View(func(tx *storage.Tx) error {
+		if n := Count(tx); n != 3 {
+			t.Errorf("%d entries", n)
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
 	dueAt := func(at time.Time) (got []uint64, next time.Time) {
 		_ = db.View(func(tx *storage.Tx) error {
 			next = due(tx, at, func(id uint64, _ string) bool { got = append(got, id); return true })
