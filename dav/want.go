@@ -16,6 +16,10 @@ type Want struct {
 	plans      map[*Kind]*plan
 }
 
+// maxAsked is how many properties one request can name: every answer names them
+// again for every resource.
+const maxAsked = 1000
+
 // ParseWant reads the DAV:prop, DAV:allprop or DAV:propname in the body of a
 // PROPFIND or a report (RFC 4918 §14.20). No body is DAV:allprop; a body that
 // has none of them, or more than one, is a 400.
@@ -41,8 +45,11 @@ func ParseWant(body *davxml.Element) (*Want, error) {
 			w.ask(c)
 		}
 	}
-	if choices != 1 {
+	switch {
+	case choices != 1:
 		return nil, Status(http.StatusBadRequest)
+	case len(w.asked) > maxAsked:
+		return nil, Status(http.StatusRequestEntityTooLarge)
 	}
 	return w, nil
 }
