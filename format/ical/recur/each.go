@@ -87,7 +87,7 @@ func (s *Series) instance(d date, start time.Time) (Instance, bool) {
 	}
 	x := Instance{Comp: p.comp, Start: start, End: p.end(d.wall, start, loc), AllDay: p.start.Date, Recurs: s.Recurs(), ID: id}
 	if d.seconds >= 0 {
-		x.End = start.Add(time.Duration(d.seconds) * time.Second)
+		x.End, x.Period = start.Add(time.Duration(d.seconds)*time.Second), true
 	}
 	return x, true
 }

@@ -31,6 +31,7 @@ type Instance struct {
 	Comp       *ical.Component // what describes it
 	Start, End time.Time       // End is Start when it has no length
 	AllDay     bool
+	Period     bool       // its length is that of a PERIOD in RDATE
 	Undated    bool       // neither start nor end nor due date: Start and End say nothing
 	Recurs     bool       // one of several, or an overridden one
 	ID         ical.Stamp // then its RECURRENCE-ID: the start that the master gives it

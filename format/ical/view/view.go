@@ -141,7 +141,7 @@ func expand(s *filter.Subject, r filter.Range, most, bytes int) (string, int, er
 	err := s.Series.Each(r.Start, to, func(x recur.Instance) bool {
 		if r.Instance(x) {
 			if n++; n <= most && b.Len() <= bytes {
-				instance(&b, s, x)
+				(&instance{Instance: x, s: s, b: &b}).write()
 			}
 		}
 		return n <= most && b.Len() <= bytes
@@ -158,55 +158,78 @@ func expand(s *filter.Subject, r filter.Range, most, bytes int) (string, int, er
 	return b.String(), n, nil
 }
 
-// instance writes one; a date stays a date and a floating time floating.
-func instance(b *strings.Builder, s *filter.Subject, x recur.Instance) {
-	eol := s.EOL()
-	at := func(name string, p *ical.Prop, like ical.Stamp, t time.Time) {
-		v := ical.At(t)
-		if like.Floating() {
-			v = ical.Stamp{Wall: ical.WallOf(t, s.Zones.Location(like)), Date: like.Date}
-		}
-		q := ical.Prop{Name: name, Value: v.String(), Params: v.Params()}
-		if p != nil {
-			for _, y := range p.Params {
-				if y.Name != "TZID" && y.Name != "VALUE" && y.Name != "RANGE" {
-					q.Params = append(q.Params, y)
-				}
-			}
-		}
-		b.WriteString(q.Line(eol))
-	}
-	b.WriteString(s.Head(x.Comp))
+// An instance is written as a component of its own; a date stays a date and a
+// floating time floating.
+type instance struct {
+	recur.Instance
+	s     *filter.Subject
+	b     *strings.Builder
+	ended bool // DTEND or DUE is written
+}
+
+func (x *instance) write() {
+	x.b.WriteString(x.s.Head(x.Comp))
 	for i := range x.Comp.Props {
-		p := &x.Comp.Props[i]
-		like, err := p.Stamp()
-		switch p.Name {
-		case "RRULE", "RDATE", "EXDATE", "EXRULE", "RECURRENCE-ID":
-			continue
-		case "DTSTART", "DTEND", "DUE":
-			if err == nil && !x.Undated {
-				t := x.End
-				if p.Name == "DTSTART" {
-					t = x.Start
-				}
-				at(p.Name, p, like, t)
-				continue
-			}
-		}
-		if err == nil && like.TZID != "" && timed[p.Name] {
-			at(p.Name, p, like, s.Zones.Time(like))
-			continue
-		}
-		b.WriteString(s.Lines(p))
+		x.property(&x.Comp.Props[i])
+	}
+	if x.Period && !x.ended {
+		x.time("DTEND", nil, x.ID, x.End)
 	}
 	if x.Recurs {
-		start, _ := s.Series.Original(x.ID)
-		at("RECURRENCE-ID", nil, x.ID, start)
+		start, _ := x.s.Series.Original(x.ID)
+		x.time("RECURRENCE-ID", nil, x.ID, start)
 	}
 	for _, k := range x.Comp.Children {
-		b.WriteString(s.Slice(k))
+		x.b.WriteString(x.s.Slice(k))
 	}
-	b.WriteString(s.Tail(x.Comp))
+	x.b.WriteString(x.s.Tail(x.Comp))
+}
+
+func (x *instance) property(p *ical.Prop) {
+	like, err := p.Stamp()
+	dated := err == nil && !x.Undated
+	switch p.Name {
+	case "RRULE", "RDATE", "EXDATE", "EXRULE", "RECURRENCE-ID":
+		return
+	case "DURATION":
+		if x.Period {
+			return // it has an end of its own
+		}
+	case "DTSTART":
+		if dated {
+			x.time(p.Name, p, like, x.Start)
+			return
+		}
+	case "DTEND", "DUE":
+		if dated {
+			x.time(p.Name, p, like, x.End)
+			x.ended = true
+			return
+		}
+	}
+	if err == nil && like.TZID != "" && timed[p.Name] {
+		x.time(p.Name, p, like, x.s.Zones.Time(like))
+		return
+	}
+	x.b.WriteString(x.s.Lines(p))
+}
+
+// time writes a property at an instant, in the form of another and with the other
+// parameters of p.
+func (x *instance) time(name string, p *ical.Prop, like ical.Stamp, t time.Time) {
+	v := ical.At(t)
+	if like.Floating() {
+		v = ical.Stamp{Wall: ical.WallOf(t, x.s.Zones.Location(like)), Date: like.Date}
+	}
+	q := ical.Prop{Name: name, Value: v.String(), Params: v.Params()}
+	if p != nil {
+		for _, y := range p.Params {
+			if y.Name != "TZID" && y.Name != "VALUE" && y.Name != "RANGE" {
+				q.Params = append(q.Params, y)
+			}
+		}
+	}
+	x.b.WriteString(q.Line(x.s.EOL()))
 }
 
 var timed = map[string]bool{"COMPLETED": true, "CREATED": true, "DTSTAMP": true, "LAST-MODIFIED": true}

@@ -2,9 +2,9 @@
 //
 // What it promises, in this order: the VTIMEZONE that the calendar carries
 // counts, as RFC 5545 §3.6.5 says, even where it contradicts the IANA database;
-// without one, an IANA name (the database is in the program), also at the end of
-// a longer name (/citadel.org/20210210_1/Europe/Paris); a Windows name
-// (W. Europe Standard Time); a fixed offset (UTC+02:00). What is still unknown is
+// without one, an IANA name (of the host's database, or else of the one in the
+// program), also at the end of a longer name (/citadel.org/20210210_1/Europe/Paris);
+// a Windows name (W. Europe Standard Time); a fixed offset (UTC+02:00). What is still unknown is
 // read like floating time: in the zone of the calendar or of the question.
 //
 // A local time that the clocks skip is read with the offset before the gap, one
@@ -71,44 +71,47 @@ func (z *Zones) Location(s ical.Stamp) *time.Location {
 // Time is the instant of a stamp; that of a DATE is its midnight.
 func (z *Zones) Time(s ical.Stamp) time.Time { return ical.Instant(s.Wall, z.Location(s)) }
 
-var (
-	named sync.Map // name to *time.Location, only names that are found
-	fixed = regexp.MustCompile(`^(?:UTC|GMT)?([+-])(\d\d?):?(\d\d)?$`)
-)
+var fixed = regexp.MustCompile(`^(?:UTC|GMT)?([+-])(\d\d?):?(\d\d)?$`)
 
 // Named finds a zone by an IANA or Windows name, nil when there is none.
 func Named(name string) *time.Location {
 	name = strings.Trim(strings.TrimSpace(name), `"`)
-	if len(name) > 200 {
-		return nil
-	}
-	if loc, ok := named.Load(name); ok {
-		return loc.(*time.Location)
-	}
-	iana := ""
+	lower := strings.ToLower(name)
 	switch w, ok := windows[name]; {
-	case name == "" || strings.EqualFold(name, "local"):
+	case name == "" || lower == "local" || len(name) > 200:
 		return nil
 	case ok:
-		iana = w
-	case strings.EqualFold(name, "utc"), strings.EqualFold(name, "gmt"), name == "Z", strings.HasSuffix(strings.ToLower(name), "/utc"):
+		return loaded(w)
+	case lower == "utc", lower == "gmt", name == "Z", strings.HasSuffix(lower, "/utc"):
 		return time.UTC
 	case fixed.MatchString(name):
 		return fixedOffset(name)
-	default:
-		iana = name
 	}
-	for {
-		if loc, err := time.LoadLocation(iana); err == nil && iana != "" && iana != "Local" {
-			named.Store(name, loc)
+	if loc := loaded(name); loc != nil {
+		return loc
+	}
+	parts := strings.Split(name, "/")
+	for n := min(len(parts)-1, 3); n > 0; n-- { // America/Argentina/Ushuaia is one of the longest
+		if loc := loaded(strings.Join(parts[len(parts)-n:], "/")); loc != nil {
 			return loc
 		}
-		_, rest, more := strings.Cut(iana, "/")
-		if !more {
-			return nil
-		}
-		iana = rest
 	}
+	return nil
+}
+
+// iana keeps the zones that were found, of which there are some six hundred.
+var iana sync.Map
+
+func loaded(name string) *time.Location {
+	if loc, ok := iana.Load(name); ok {
+		return loc.(*time.Location)
+	}
+	loc, err := time.LoadLocation(name)
+	if err != nil || name == "" || name == "Local" {
+		return nil
+	}
+	iana.Store(name, loc)
+	return loc
 }
 
 func fixedOffset(name string) *time.Location {
