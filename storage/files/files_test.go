@@ -694,3 +694,19 @@ func TestPurgeTheTree(t *testing.T) {
 		t.Errorf("%d bytes used", h.used(h.b))
 	}
 }
+
+// Two people who save in the same moment both find their text again.
+func TestVersionsOfOneMoment(t *testing.T) {
+	h := newHouse(t, 0)
+	n := h.mustPut(h.a, "f", "0")
+	for i := range 4 {
+		c, by := h.content(fmt.Sprint(i+1)), []storage.AccountID{h.b, h.a}[i%2]
+		h.update(func(tx *storage.Tx) error {
+			_, _, err := Put(tx, h.tree(tx, h.a), Root, "f", c, Attr{By: by, Now: h.now})
+			return err
+		})
+	}
+	if v := h.versions(n.ID); len(v) != 4 {
+		t.Errorf("%d versions", len(v))
+	}
+}

@@ -147,7 +147,8 @@ func (e *edit) keep(n *Node, m storage.ModSeq) {
 	n.Kept += n.Size
 }
 
-// bucket is the span of time of which the newest version stays.
+// bucket is the span of time of which the newest version stays; one without
+// length is no span.
 func bucket(replaced, now int64) [2]int64 {
 	age, gap := time.Duration(now-replaced)*time.Millisecond, time.Duration(0)
 	switch {
@@ -173,7 +174,7 @@ func (e *edit) thin(n *Node, now int64) error {
 	kept := 0
 	for i := len(all) - 1; i >= 0; i-- {
 		b := bucket(all[i].Replaced, now)
-		if kept > 0 && b == last || kept >= MaxVersions {
+		if kept > 0 && b[0] > 0 && b == last || kept >= MaxVersions {
 			if err := e.dropVersion(e.tx, n, all[i]); err != nil {
 				return err
 			}
