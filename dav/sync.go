@@ -37,12 +37,24 @@ func syncCollection(x *Exchange, body *davxml.Element) error {
 		return err
 	}
 	m := x.Multistatus(q.want)
-	err = x.View(func(s *Scope) error { return q.start(s) })
-	for first := true; err == nil && (first || q.more && m.count < q.limit); first = false {
-		err = x.View(func(s *Scope) error { return q.page(s, m) })
-		if err == nil {
-			err = m.Flush()
+	err = x.View(func(s *Scope) error {
+		c, err := q.start(s)
+		if err != nil {
+			return err
 		}
+		return q.page(s, c, m)
+	})
+	for err == nil && q.more && m.count < q.limit {
+		if err = m.Flush(); err != nil {
+			break
+		}
+		err = x.View(func(s *Scope) error {
+			c, err := q.target(s)
+			if err != nil {
+				return err
+			}
+			return q.page(s, c, m)
+		})
 	}
 	if err == nil && q.more { // RFC 6578 §3.6
 		m.Status(x.at.href(true), &StatusError{Status: http.StatusInsufficientStorage, Condition: davxml.DAV("number-of-matches-within-limits")})
@@ -79,21 +91,19 @@ func (x *Exchange) parseSync(body *davxml.Element) (*syncRequest, error) {
 }
 
 // start finds where to begin.
-func (q *syncRequest) start(s *Scope) error {
+func (q *syncRequest) start(s *Scope) (Syncer, error) {
 	c, err := q.target(s)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := s.require(c, s.x.at.raw, PrivRead); err != nil {
-		return err
+		return nil, err
 	}
 	q.next = storage.SyncToken{Collection: c.SyncCollection()}
 	if q.token != "" {
-		if q.next, err = s.Tx.ParseSyncToken(q.next.Collection, q.token); err != nil {
-			return badToken(err)
-		}
+		q.next, err = s.Tx.ParseSyncToken(q.next.Collection, q.token)
 	}
-	return nil
+	return c, badToken(err)
 }
 
 func badToken(err error) error {
@@ -109,18 +119,14 @@ func (q *syncRequest) target(s *Scope) (Syncer, error) {
 		return nil, err
 	}
 	c, ok := r.(Syncer)
-	if !ok {
-		return nil, storage.ErrNotFound // replaced by something else since
+	if !ok || c.SyncCollection() == 0 {
+		return nil, Forbidden(davxml.DAV("supported-report"))
 	}
 	return c, nil
 }
 
 // page writes what one look at the log gives.
-func (q *syncRequest) page(s *Scope, m *Multistatus) error {
-	c, err := q.target(s)
-	if err != nil {
-		return err
-	}
+func (q *syncRequest) page(s *Scope, c Syncer, m *Multistatus) (err error) {
 	href, base := q.base, len(q.base)
 	q.next, q.more, err = c.Sync(s, q.next, min(syncPage, q.limit-m.count), q.infinite, func(path []string, r Resource) {
 		href = href[:base]
