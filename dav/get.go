@@ -61,6 +61,9 @@ func (x *Exchange) readable(c *conditions) (r Resource, err error) {
 		if st.ETag != "" {
 			h.Set("ETag", `"`+st.ETag+`"`)
 		}
+		if e, ok := r.(Headed); ok {
+			e.Head(h)
+		}
 		err := c.check(s, r, path)
 		if err == nil && !st.Modified.IsZero() {
 			h.Set("Last-Modified", st.Modified.UTC().Format(http.TimeFormat))

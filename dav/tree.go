@@ -94,6 +94,11 @@ type Reader interface {
 	Content(db *storage.DB) (io.ReadCloser, error)
 }
 
+// A Headed resource says more about itself in the header of an answer to GET.
+type Headed interface {
+	Head(h http.Header)
+}
+
 // A Negotiator has more than one representation. Its answers vary by Accept.
 type Negotiator interface {
 	// Negotiate returns what to answer a GET with, a Reader; its entity tag

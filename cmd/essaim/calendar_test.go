@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -65,7 +66,13 @@ func TestCalendarOnTwoDevices(t *testing.T) {
 	laptop.khal("new", "-a", "calendar", "-r", "weekly", "2027-03-10", "10:00", "11:30", "Réunion")
 	laptop.todo("new", "-l", "calendar", "--due", "2027-03-12", "Send the minutes")
 	laptop.sync()
+	laptop.write("calendars/calendar/color", "#336699")
+	laptop.run("", "vdirsyncer", "-c", "config", "metasync")
 	desk.sync()
+	desk.run("", "vdirsyncer", "-c", "config", "metasync")
+	if got, err := os.ReadFile(filepath.Join(desk.dir, "calendars", "calendar", "color")); err != nil || !strings.HasPrefix(string(got), "#336699") {
+		t.Errorf("colour on the desk: %q %v", got, err)
+	}
 	if got := desk.khal("list", "2027-03-24", "1d"); !strings.Contains(got, "10:00-11:30 Réunion") {
 		t.Errorf("on the desk: %q", got)
 	}

@@ -2,6 +2,7 @@ package caldav
 
 import (
 	"io"
+	"net/http"
 	"time"
 
 	"essaim.coop/essaim/dav"
@@ -31,6 +32,7 @@ var (
 	_ dav.Reader    = (*object)(nil)
 	_ dav.Canonical = (*object)(nil)
 	_ dav.Holder    = (*object)(nil)
+	_ dav.Headed    = (*object)(nil)
 )
 
 // Some clients ask for calendar-data in reports that it is not made for; they are
@@ -49,6 +51,13 @@ func (o *object) Object() storage.Object { return storage.Object{Collection: o.i
 
 // Content is dav.Reader.
 func (o *object) Content(db *storage.DB) (io.ReadCloser, error) { return db.OpenBlob(o.Blob) }
+
+// Head is dav.Headed (RFC 6638 §8.2).
+func (o *object) Head(h http.Header) {
+	if tag := o.ScheduleTag(); tag != "" {
+		h.Set("Schedule-Tag", `"`+tag+`"`)
+	}
+}
 
 // Stat names the component, as RFC 4791 §5.3.4 and RFC 5545 §8.1 let it.
 func (o *object) Stat() dav.Stat {

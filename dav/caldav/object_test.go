@@ -15,7 +15,7 @@ func TestBytesComeBack(t *testing.T) {
 		t.Fatalf("%d %v", status, head)
 	}
 	status, got, back := h.do("anna", "GET", annaCal+"one.ics", "")
-	if status != 200 || got != text || back.Get("ETag") != head.Get("ETag") || back.Get("Content-Type") != "text/calendar; charset=utf-8; component=VEVENT" {
+	if status != 200 || got != text || back.Get("ETag") != head.Get("ETag") || back.Get("Schedule-Tag") != head.Get("Schedule-Tag") || back.Get("Content-Type") != "text/calendar; charset=utf-8; component=VEVENT" {
 		t.Errorf("%d %v\n%s", status, back, got)
 	}
 	if status, _, again := h.do("anna", "PUT", annaCal+"one.ics", strings.Replace(text, "ded", "dod", 1), "If-Match", head.Get("ETag")); status != 204 || again.Get("ETag") == head.Get("ETag") {
