@@ -19,7 +19,7 @@ import (
 type Inbound struct{ *Mail }
 
 // Sender accepts every reverse-path; what it is worth is the checks' to say.
-func (Inbound) Sender(context.Context, *smtp.Envelope) error { return nil }
+func (m Inbound) Sender(context.Context, *smtp.Envelope) error { return m.room(time.Now()) }
 
 // Recipient refuses at once what would otherwise have to be returned.
 func (m Inbound) Recipient(_ context.Context, e *smtp.Envelope, r smtp.Rcpt) error {
@@ -49,7 +49,7 @@ func (m Inbound) Deliver(_ context.Context, env *smtp.Envelope, body io.Reader) 
 	now := time.Now()
 	in, err := m.stage(env, body, now)
 	if err != nil {
-		return reply(err)
+		return m.failed(err, now)
 	}
 	if err := inspect(in.Header).refuse(); err != nil {
 		in.Discard()

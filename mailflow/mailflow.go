@@ -17,7 +17,11 @@
 package mailflow
 
 import (
+	"errors"
 	"log/slog"
+	"sync/atomic"
+	"syscall"
+	"time"
 
 	"essaim.coop/essaim/storage"
 	"essaim.coop/essaim/storage/accounts"
@@ -31,4 +35,32 @@ type Mail struct {
 	Hostname string
 	Log      *slog.Logger
 	Wake     func() // tells the queue that it has something new
+
+	full atomic.Int64 // when the disk was last found full, in Unix milliseconds
+}
+
+// fullFor is how long no message is begun after the disk was found full: the
+// next one then tries it again.
+const fullFor = 5 * time.Second
+
+// room refuses a message at its beginning while the disk is full, rather than
+// after all its bytes.
+func (m *Mail) room(now time.Time) error {
+	if now.Sub(time.UnixMilli(m.full.Load())) < fullFor {
+		return reply(storage.ErrFull)
+	}
+	return nil
+}
+
+// failed is the reply to a message that could not be stored.
+func (m *Mail) failed(err error, now time.Time) error {
+	if noRoom(err) {
+		m.full.Store(now.UnixMilli())
+	}
+	return reply(err)
+}
+
+// noRoom reports a full disk, found by the store or while staging.
+func noRoom(err error) bool {
+	return errors.Is(err, storage.ErrFull) || errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
 }

@@ -9,6 +9,7 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -358,5 +359,28 @@ func TestFullMailboxWaits(t *testing.T) {
 	until("it is delivered", func() bool { return len(h.queued()) == 0 })
 	if got := h.inbox(2); len(got) != 1 || got[0] != h.inbox(1)[0] {
 		t.Errorf("%q", got)
+	}
+}
+
+// Once the disk was found full, messages are refused before their bytes, for a
+// while.
+func TestFullDiskIsToldEarly(t *testing.T) {
+	h := newHouse(t, 1)
+	in := Inbound{h.Mail}
+	if err := in.Sender(context.Background(), envelope("a@other.test")); err != nil {
+		t.Error(err)
+	}
+	now := time.Now()
+	if err := h.failed(fmt.Errorf("staging: %w", syscall.ENOSPC), now); !strings.HasPrefix(err.Error(), "452 4.3.1") {
+		t.Error(err)
+	}
+	for after, refused := range map[time.Duration]bool{0: true, time.Second: true, fullFor: false} {
+		if err := h.room(now.Add(after)); (err != nil) != refused {
+			t.Errorf("%v later: %v", after, err)
+		}
+	}
+	_ = h.failed(storage.ErrQuota, now.Add(time.Hour))
+	if err := h.room(now.Add(time.Hour)); err != nil {
+		t.Errorf("a full mailbox is no full disk: %v", err)
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"essaim.coop/essaim/mailflow/queue"
@@ -150,7 +149,7 @@ func (m *Mail) store(env *smtp.Envelope, in *mailbox.Incoming, now time.Time) er
 	receipt, err := m.receipt(env, in, now)
 	if err != nil {
 		in.Discard()
-		return reply(err)
+		return m.failed(err, now)
 	}
 	hash := envelopeHash(env, in.Staged)
 	err = m.DB.Update(func(tx *storage.Tx) error {
@@ -172,7 +171,7 @@ func (m *Mail) store(env *smtp.Envelope, in *mailbox.Incoming, now time.Time) er
 	}
 	if err != nil {
 		in.Discard()
-		return reply(err)
+		return m.failed(err, now)
 	}
 	m.Log.Info("delivered", "trace", env.Session.ID, "from", env.From, "recipients", len(env.To), "bytes", in.Size())
 	m.Wake()
@@ -202,7 +201,7 @@ func reply(err error) error {
 		return &smtp.Error{Code: 550, Enhanced: "5.1.1", Text: "No such address here"}
 	case errors.Is(err, storage.ErrQuota):
 		return &smtp.Error{Code: 452, Enhanced: "4.2.2", Text: "The mailbox is full"}
-	case errors.Is(err, storage.ErrFull), errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT): // the latter while staging
+	case noRoom(err):
 		return &smtp.Error{Code: 452, Enhanced: "4.3.1", Text: "No space left, try again later"}
 	case errors.Is(err, storage.ErrTemporary), errors.Is(err, storage.ErrReadOnly):
 		return &smtp.Error{Code: 451, Enhanced: "4.3.2", Text: "Try again later"}

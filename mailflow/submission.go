@@ -18,6 +18,9 @@ type Submission struct{ *Mail }
 
 // Sender holds the reverse-path against the member's own addresses.
 func (m Submission) Sender(_ context.Context, e *smtp.Envelope) error {
+	if err := m.room(time.Now()); err != nil {
+		return err
+	}
 	return m.own(e, e.From)
 }
 
@@ -58,7 +61,7 @@ func (m Submission) Deliver(_ context.Context, env *smtp.Envelope, body io.Reade
 	now := time.Now()
 	in, err := m.stage(env, body, now)
 	if err != nil {
-		return reply(err)
+		return m.failed(err, now)
 	}
 	facts := inspect(in.Header)
 	if err := m.acceptable(env, facts); err != nil {

@@ -9,7 +9,7 @@ import (
 var (
 	errTooLarge = errors.New("smtp: message too large")
 	errAborted  = errors.New("smtp: the client gave the message up")
-	errBusy     = &Error{452, "4.3.1", "Too much is coming in at once, try again later"}
+	errBusy     = &Error{452, "4.3.2", "Too much is coming in at once, try again later"}
 )
 
 // An incoming is the message a client is sending, for the Backend to read. What

@@ -162,7 +162,7 @@ func TestLimitsOfASession(t *testing.T) {
 		"long line":  {func(*Limits) {}, []string{"EHLO me", "250", "NOOP " + strings.Repeat("x", 3000), "500 5.5.6", "NOOP", "250", "NOOP " + strings.Repeat("x", 100_000), "500 5.5.6", "NOOP", "250"}},
 		"web page":   {func(*Limits) {}, []string{"GET / HTTP/1.1", "421"}},
 		"line":       {func(l *Limits) { l.Line = 100 }, []string{"EHLO me", "250", "MAIL FROM:<>", "250", "RCPT TO:<a@b.test>", "250", "DATA", "354", head + strings.Repeat("x", 99) + "\r\n.", "554 5.6.0", "NOOP", "250"}},
-		"memory":     {func(l *Limits) { l.InFlight = 10 }, []string{"EHLO me", "250", "MAIL FROM:<>", "250", "RCPT TO:<a@b.test>", "250", "DATA", "354", head + ".", "452 4.3.1", "NOOP", "250"}},
+		"memory":     {func(l *Limits) { l.InFlight = 10 }, []string{"EHLO me", "250", "MAIL FROM:<>", "250", "RCPT TO:<a@b.test>", "250", "DATA", "354", head + ".", "452 4.3.2", "NOOP", "250"}},
 		"controls":   {func(*Limits) {}, []string{"NOOP \x01", "500", "NOOP \x00", "500", "NOOP\r", "500", "NOOP\nNOOP", "500", "", "250"}},
 	} {
 		t.Run(name, func(t *testing.T) {
