@@ -97,6 +97,7 @@ func FuzzCommands(f *testing.F) {
 	for _, s := range []string{
 		" 1:* (FLAGS BODY[1.2]<0.5>)\r\n", " RETURN (MIN) OR (SUBJECT {3+}\r\nabc) NOT UID 5\r\n", " \"a\" {1+}\r\nx\r\n",
 		" (SUBSCRIBED) \"\" (\"%\" \"*\") RETURN (STATUS (MESSAGES))\r\n", " x (\\Seen) \"01-Jan-2026 00:00:00 +0000\" {5+}\r\nhello\r\n",
+		" 1 (BINARY.PEEK[1.2]<3.4> BINARY.SIZE[2])\r\n", " x ~{5+}\r\nhello\r\n", " a \"b@c\" +lrs\r\n",
 	} {
 		f.Add([]byte(s))
 	}
@@ -115,6 +116,8 @@ func FuzzCommands(f *testing.F) {
 			func(d *Decoder) error { _, err := d.Enable(); return err },
 			func(d *Decoder) error { _, err := d.Select(false); return err },
 			func(d *Decoder) error { _, _, err := d.SetMailbox(false); return err },
+			func(d *Decoder) error { _, err := d.SetACL(false); return err },
+			func(d *Decoder) error { _, err := d.MailboxIdentifier(true); return err },
 		} {
 			d := NewDecoder(bufio.NewReader(bytes.NewReader(b)))
 			d.Begin(true)
