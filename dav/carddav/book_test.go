@@ -189,3 +189,20 @@ func TestLocks(t *testing.T) {
 	h.Want(204, nil, "anna", "UNLOCK", annaBook+"a.vcf", "", "Lock-Token", header.Get("Lock-Token"))
 	h.Want(204, nil, "cleo", "PUT", shared+"a.vcf", vcf("1", "C"))
 }
+
+// A property that a program keeps with a card is a change for those who follow,
+// and goes where the card goes.
+func TestPropertiesOfCards(t *testing.T) {
+	h := newHouse(t)
+	h.Want(201, nil, "anna", "PUT", annaBook+"a.vcf", vcf("1", "A"))
+	h.Want(201, nil, "anna", "MKCOL", annaHome+"other/", mkbook("Other"))
+	cards := map[string]string{}
+	token, _ := h.syncOnce(annaBook, "", 10, cards)
+	h.Want(207, []string{"200 OK"}, "anna", "PROPPATCH", annaBook+"a.vcf", `<D:propertyupdate`+spaces+`><D:set><D:prop><X:mark xmlns:X="urn:x">seen</X:mark></D:prop></D:set></D:propertyupdate>`)
+	clear(cards)
+	if next, _ := h.syncOnce(annaBook, token, 10, cards); next == token || len(cards) != 1 {
+		t.Errorf("%v at %q after %q", cards, next, token)
+	}
+	h.Want(201, nil, "anna", "MOVE", annaBook+"a.vcf", "", "Destination", annaHome+"other/a.vcf")
+	h.Want(207, []string{">seen<"}, "anna", "PROPFIND", annaHome+"other/a.vcf", "", "Depth", "0")
+}

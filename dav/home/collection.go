@@ -62,9 +62,6 @@ func (c *Collection) Owner() storage.AccountID { return c.Account }
 // Allowed is what the user may do in the collection. Of its items the same.
 func (c *Collection) Allowed(*dav.Scope) dav.Privileges { return c.allowed }
 
-// Foreign reports whether it is not the home's own.
-func (c *Collection) Foreign() bool { return c.foreign }
-
 // CanonicalPath is where its owner has it.
 func (c *Collection) CanonicalPath() string { return c.canonical }
 

@@ -154,16 +154,6 @@ func (c *Card) IsGroup() bool {
 		strings.EqualFold(strings.TrimSpace(c.Text(appleKind)), "group")
 }
 
-// Members returns the URIs of a group's members, in the style of either version.
-func (c *Card) Members() (out []string) {
-	for i := range c.Properties {
-		if p := &c.Properties[i]; p.Is("MEMBER") || p.Is(appleMember) {
-			out = append(out, p.Text())
-		}
-	}
-	return out
-}
-
 // Param returns the values of a parameter; several of one name are one list.
 func (p *Property) Param(name string) (values []string) {
 	for _, x := range p.Params {

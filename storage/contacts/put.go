@@ -47,9 +47,6 @@ func Prepare(body *blob.Staged) (*Incoming, error) {
 	return &Incoming{body: body, uid: strings.Clone(c.UID()), version: c.Version, group: c.IsGroup(), index: appendIndex(nil, c)}, nil
 }
 
-// UID is the card's.
-func (in *Incoming) UID() string { return in.uid }
-
 // A UIDConflict says that a card cannot have its UID (RFC 6352 §6.3.2.1,
 // no-uid-conflict). It is an ErrConflict.
 type UIDConflict struct {
