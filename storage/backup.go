@@ -76,11 +76,22 @@ func copyDir(ctx context.Context, from, to string) error {
 	}))
 }
 
-// Compact gives back what the engine can: space of mostly dead segments at
-// any time.
+// Compact gives back what the engine can, while the store is in use: space of
+// mostly dead segments, and free pages of the index.
 func (db *DB) Compact(ctx context.Context) error {
-	if e, ok := db.kv.(interface{ Rewrite(context.Context) error }); ok {
-		return e.Rewrite(ctx)
+	if e, ok := db.kv.(interface{ Compact(context.Context) error }); ok {
+		return translate(e.Compact(ctx))
 	}
 	return nil
+}
+
+// A Rebuilt says what Rebuild did.
+type Rebuilt = local.Rebuilt
+
+// Rebuild makes the index of the store in dir anew, from its spare copy and the
+// journal: nothing that was acknowledged is missing. The store must not be in
+// use; the old index is kept beside the new one. On an error nothing has
+// changed.
+func Rebuild(ctx context.Context, dir string) (*Rebuilt, error) {
+	return local.Rebuild(ctx, dir, local.Options{})
 }

@@ -78,7 +78,8 @@ func (c *restoreCmd) Run(e *env) error {
 
 type compactCmd struct{}
 
-// Run moves what lives out of mostly dead journal segments, so that they can go.
+// Run moves what lives out of mostly dead journal segments, so that they can
+// go, and writes the index anew without its free pages.
 func (compactCmd) Run(e *env) error {
 	return e.onStore(func(ctx context.Context, a *App, out io.Writer) error {
 		before := a.db.Stats()
@@ -86,8 +87,8 @@ func (compactCmd) Run(e *env) error {
 			return err
 		}
 		after := a.db.Stats()
-		_, err := fmt.Fprintf(out, "journal %d -> %d bytes, of which live %d; tree %d bytes, of which free %d\n",
-			before.Journal, after.Journal, after.JournalLive, after.Tree, after.TreeFree)
+		_, err := fmt.Fprintf(out, "journal %d -> %d bytes, of which live %d; tree %d -> %d bytes, of which free %d\n",
+			before.Journal, after.Journal, after.JournalLive, before.Tree, after.Tree, after.TreeFree)
 		return err
 	})
 }

@@ -121,6 +121,7 @@ type cli struct {
 	Backup  backupCmd  `cmd:"" help:"Copy the store to a directory while it runs."`
 	Restore restoreCmd `cmd:"" help:"Make a data directory from a backup."`
 	Compact compactCmd `cmd:"" help:"Give free space in the store back."`
+	Rebuild rebuildCmd `cmd:"" help:"Make a lost or damaged index anew; the server must not run."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }
 

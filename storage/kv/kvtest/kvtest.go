@@ -49,7 +49,7 @@ func model(t *testing.T, open Open, crash Crash, seed uint64) {
 	dir := t.TempDir()
 	e := open(t, dir)
 	w := &world{map[string]string{}, map[blob.ID][]byte{}}
-	for step := range 400 {
+	for step := range 300 {
 		switch p := rng.IntN(100); {
 		case p < 80:
 			w = update(t, e, w, rng)
@@ -59,7 +59,10 @@ func model(t *testing.T, open Open, crash Crash, seed uint64) {
 			crash(e)
 			e = open(t, dir)
 			w.check(t, e)
-		case p < 96:
+		case p < 94:
+			compact(t, e)
+			w.check(t, e)
+		case p < 97:
 			if err := e.Close(); err != nil {
 				t.Fatal(err)
 			}
@@ -80,6 +83,15 @@ func model(t *testing.T, open Open, crash Crash, seed uint64) {
 	w.check(t, e)
 	if err := e.Close(); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// compact lets an engine that can give space back.
+func compact(t *testing.T, e kv.Engine) {
+	if c, ok := e.(interface{ Compact(context.Context) error }); ok {
+		if err := c.Compact(t.Context()); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

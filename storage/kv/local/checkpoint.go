@@ -3,8 +3,6 @@ package local
 import (
 	"encoding/binary"
 	"errors"
-	"fmt"
-	"slices"
 
 	"essaim.coop/essaim/storage/blob"
 	"essaim.coop/essaim/storage/kv"
@@ -22,8 +20,9 @@ type position struct {
 // A frozen overlay is on its way into the tree.
 type frozen struct {
 	*state
-	pos  position
-	redo []extent // redo items before pos, of no use once the tree has them
+	pos       position
+	redo      []extent // redo items before pos, of no use once the tree has them
+	reclaimed position // what was freed before it has been given back
 }
 
 // An extent is a range of a segment.
@@ -51,6 +50,7 @@ func (db *DB) Checkpoint() error {
 		again := db.durable.over.size > db.opt.Overlay
 		db.shown.Unlock()
 		db.checkpoints.Add(1)
+		db.treePos, db.live = f.pos, f.live
 		if err := db.reclaim(f); err != nil {
 			return err
 		}
@@ -78,7 +78,7 @@ func (db *DB) freeze() (*frozen, error) {
 	case db.durable.over.empty() && db.open.empty() && db.durable.over.size == 0:
 		return nil, nil
 	}
-	f := &frozen{state: db.durable, pos: position{db.out.number, db.out.end, db.seq}, redo: db.deadRedo}
+	f := &frozen{state: db.durable, pos: position{db.out.number, db.out.end, db.seq}, redo: db.deadRedo, reclaimed: db.reclaimed}
 	db.deadRedo = nil
 	db.frozen = f
 	db.durable = &state{newOverlay(), f.next, f.live}
@@ -126,6 +126,8 @@ func (db *DB) write(f *frozen) error {
 	}
 	if !errors.Is(err, kv.ErrFull) {
 		db.fail(err)
+	} else {
+		db.tight.Store(true)
 	}
 	return err
 }
@@ -165,13 +167,10 @@ func (f *frozen) writeKeys(tx *bolt.Tx) (err error) {
 	return err
 }
 
-// writeBlobs also clears the list of what the last checkpoint freed.
-func (f *frozen) writeBlobs(tx *bolt.Tx) error {
-	if err := tx.DeleteBucket(bucketFree); err != nil {
-		return err
-	}
-	free, err := tx.CreateBucket(bucketFree)
-	if err != nil {
+// writeBlobs also takes from the list of freed bodies what was given back.
+func (f *frozen) writeBlobs(tx *bolt.Tx) (err error) {
+	free := tx.Bucket(bucketFree)
+	if err := f.forget(free); err != nil {
 		return err
 	}
 	blobs := tx.Bucket(bucketBlobs)
@@ -189,79 +188,17 @@ func (f *frozen) writeBlobs(tx *bolt.Tx) error {
 	return err
 }
 
-// reclaim gives back the space of bodies that the tree no longer knows, of
-// redo items it has taken in, and of segments in which nothing lives.
-func (db *DB) reclaim(f *frozen) error {
-	dead := f.redo
-	err := db.freeBodies(func(fn func(blob.ID, place)) {
-		f.over.blobs.Scan(func(id blob.ID, p place) bool {
-			if p.gone {
-				fn(id, p)
-			}
-			return true
-		})
-	}, &dead)
-	if err != nil {
+func (f *frozen) forget(free *bolt.Bucket) error {
+	var done [][]byte
+	err := free.ForEach(func(k, v []byte) error {
+		p, err := readPlace(k, v)
+		if err == nil && (p.segment == 0 || (position{segment: p.segment, offset: p.offset}).before(f.reclaimed)) {
+			done = append(done, k)
+		}
 		return err
-	}
-	if err := db.punch(dead); err != nil {
-		return err
-	}
-	return db.dropSegments(f)
-}
-
-// freeBodies removes the files of large bodies and adds small ones to dead.
-func (db *DB) freeBodies(each func(func(blob.ID, place)), dead *[]extent) error {
-	var errs []error
-	each(func(id blob.ID, p place) {
-		switch {
-		case p.segment != 0:
-			*dead = append(*dead, extent{p.segment, p.offset, p.span()})
-		case p.stored == 0:
-			errs = append(errs, ignoreMissing(db.fs.Remove(db.bodyPath(id))))
-		}
 	})
-	return errors.Join(errs...)
-}
-
-// punch gives whole blocks back; neighbours count together.
-func (db *DB) punch(dead []extent) error {
-	const block = 4096
-	slices.SortFunc(dead, func(a, b extent) int {
-		if a.segment != b.segment {
-			return int(a.segment) - int(b.segment)
-		}
-		return int(a.offset - b.offset)
-	})
-	db.moving.Lock()
-	defer db.moving.Unlock()
-	for i := 0; i < len(dead); {
-		e := dead[i]
-		for i++; i < len(dead) && dead[i].segment == e.segment && dead[i].offset <= e.offset+e.n+frameHeader; i++ {
-			e.n = max(e.n, dead[i].offset+dead[i].n-e.offset)
-		}
-		from, to := (e.offset+block-1)/block*block, (e.offset+e.n)/block*block
-		if file := db.files.get(e.segment); file != nil && to > from {
-			if err := file.Punch(from, to-from); err != nil {
-				return fmt.Errorf("giving space of segment %d back: %w", e.segment, err)
-			}
-		}
+	for _, k := range done {
+		err = errors.Join(err, free.Delete(k))
 	}
-	return nil
-}
-
-// dropSegments removes segments before the checkpoint with no live body.
-func (db *DB) dropSegments(f *frozen) error {
-	for _, n := range db.files.numbers() {
-		if n >= f.pos.segment || f.live[n] != 0 {
-			continue
-		}
-		db.moving.Lock()
-		err := db.files.drop(n)
-		db.moving.Unlock()
-		if err = errors.Join(err, ignoreMissing(db.fs.Remove(db.segmentPath(n)))); err != nil {
-			return err
-		}
-	}
-	return nil
+	return err
 }

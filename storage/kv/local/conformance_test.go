@@ -1,20 +1,51 @@
 package local
 
 import (
+	"errors"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"essaim.coop/essaim/storage/kv"
 	"essaim.coop/essaim/storage/kv/kvtest"
 )
 
+// small sizes, so that checkpoints, new segments and spare copies come often.
+var small = Options{Overlay: 20_000, Segment: 300_000, Spare: 150_000, Ballast: -1}
+
 func TestConformance(t *testing.T) {
 	kvtest.Run(t,
-		// Small sizes, so that checkpoints and new segments come often.
-		func(t testing.TB, dir string) kv.Engine {
-			return open(t, dir, Options{Overlay: 20_000, Segment: 300_000, Ballast: -1})
-		},
+		func(t testing.TB, dir string) kv.Engine { return open(t, dir, small) },
 		func(e kv.Engine) { e.(*DB).kill() })
 }
+
+// The tree is lost before every start, and made anew.
+func TestConformanceOfRebuiltTrees(t *testing.T) {
+	spares := 0
+	kvtest.Run(t,
+		func(t testing.TB, dir string) kv.Engine {
+			if !isSnapshot(dir) && os.Remove(filepath.Join(dir, "tree.db")) == nil {
+				if _, err := Open(dir, small); !errors.Is(err, ErrNoTree) {
+					t.Fatalf("without a tree: %v", err)
+				}
+				r, err := Rebuild(t.Context(), dir, small)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if r.From != "" {
+					spares++
+				}
+			}
+			return open(t, dir, small)
+		},
+		func(e kv.Engine) { e.(*DB).kill() })
+	if spares < 20 {
+		t.Errorf("%d trees were made from a spare copy", spares)
+	}
+}
+
+// isSnapshot tells a backup, which has no spare copy and keeps its tree.
+func isSnapshot(dir string) bool { return filepath.Base(dir) == "snapshot" }
 
 // kill ends the engine as a kill would: nothing more is written.
 func (db *DB) kill() {

@@ -174,7 +174,7 @@ func cuts(t *testing.T) int {
 	case testing.Short():
 		return 50
 	}
-	return 400
+	return 250
 }
 
 // try cuts the power n times, each in a new life of the same store.

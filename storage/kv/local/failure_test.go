@@ -107,7 +107,7 @@ func TestDamageAfterAFailureMakesItReadOnly(t *testing.T) {
 	failSync(t, fs, db)
 	fs.Flip(dir+"/journal/00000001", 8*(segmentHeader+frameHeader+itemHeader+3))
 	db = open(t, dir, opt)
-	if why := db.ReadOnly(); !strings.Contains(why, "body 1 in segment 1") {
+	if why := db.ReadOnly(); !strings.Contains(why, "segment 1") {
 		t.Errorf("with a damaged body: %q", why)
 	}
 	if err := db.Close(); err != nil {

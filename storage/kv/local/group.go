@@ -189,7 +189,12 @@ func (db *DB) settle(g *group, segment uint32, off int64) {
 
 // leave takes a body that moves out of the accounts of its old segment.
 func (db *DB) leave(id blob.ID) {
-	if old := db.find(db.head, id); old.segment != 0 {
+	sn, err := db.capture(db.head)
+	if err != nil {
+		return
+	}
+	defer sn.end()
+	if old := sn.place(id); old.segment != 0 {
 		db.head.live[old.segment] -= old.span()
 	}
 }
@@ -298,6 +303,7 @@ func full(err error) error {
 // undo returns to the durable state after a group that found no space: it and
 // the transactions that were built on it fail, with all they did.
 func (db *DB) undo(g *group) {
+	db.tight.Store(true)
 	db.ballast.release()
 	db.writer.Lock()
 	defer db.writer.Unlock()

@@ -135,27 +135,31 @@ func (it item) append(b []byte) []byte {
 
 var errItem = fmt.Errorf("%w: journal item", kv.ErrCorrupt)
 
-// parseItem reads the item at the start of b and returns its length.
+// parseItem reads the item at the start of b and returns its length. If only
+// the checksum is wrong it returns what there is with errItem.
 func parseItem(b []byte) (it item, n int, err error) {
 	if len(b) < itemHeader {
 		return it, 0, errItem
 	}
-	length := int(binary.LittleEndian.Uint32(b[4:]))
-	if length > len(b)-itemHeader {
+	length := int64(binary.LittleEndian.Uint32(b[4:]))
+	if length > int64(len(b)-itemHeader) {
 		return it, 0, errItem
 	}
-	n = itemHeader + length
+	n = itemHeader + int(length)
 	it = item{kind: b[0], packed: b[1]&flagPacked != 0, id: blob.ID(binary.LittleEndian.Uint64(b[8:])),
 		size: int64(binary.LittleEndian.Uint64(b[16:])), data: b[itemHeader:n]}
 	crc := crc32.Update(crc32.Checksum(b[:24], blob.Castagnoli), blob.Castagnoli, it.data)
 	if crc != binary.LittleEndian.Uint32(b[24:]) {
-		return it, 0, errItem
+		return it, n, errItem
 	}
 	return it, n, nil
 }
 
-// readFrame reads the frame at off. io.EOF says that there is none that checks
-// out.
+// errPayload says that a frame is there, with damage in it.
+var errPayload = fmt.Errorf("%w: frame", kv.ErrCorrupt)
+
+// readFrame reads the frame at off. io.EOF says that there is none whose header
+// checks out; with errPayload come the sequence and the damaged payload.
 func readFrame(f vfs.File, off, limit int64, buf []byte) (seq uint64, payload, next []byte, err error) {
 	h := make([]byte, frameHeader)
 	if off+frameHeader > limit {
@@ -177,7 +181,7 @@ func readFrame(f vfs.File, off, limit int64, buf []byte) (seq uint64, payload, n
 		return 0, nil, buf, eof(err)
 	}
 	if crc32.Checksum(buf, blob.Castagnoli) != binary.LittleEndian.Uint32(h[16:]) {
-		return 0, nil, buf, io.EOF
+		return binary.LittleEndian.Uint64(h[4:]), buf, buf, errPayload
 	}
 	return binary.LittleEndian.Uint64(h[4:]), buf, buf, nil
 }

@@ -13,18 +13,22 @@
 //	overlay.go     what was committed since the last checkpoint, in memory
 //	tree.go        the bbolt tree: its buckets and checksums
 //	checkpoint.go  the overlay goes into the tree, dead space is given back
-//	recover.go     replay after the checkpoint, cut of the torn tail
+//	reclaim.go     when that may be, and what holds it back
+//	recover.go     replay after the checkpoint, cut of the torn tail; replay.go
+//	copy.go        a copy of the tree that follows the journal; Compact
+//	spare.go       the one that is kept beside it
 //	bodies.go      reading and freeing bodies, rewriting of mostly dead segments
 //	snapshot.go    the online copy
 //	failure.go     what a failing disk leaves behind: a note, then reading only
 //	verify.go      looking at everything; treecheck.go: the pages of the tree
 //
-// The directory holds tree.db, journal/NNNNNNNN (segments), blobs/ (large
+// The directory holds tree.db, spare.db (its spare copy), journal/NNNNNNNN (segments), blobs/ (large
 // bodies), tmp/ (staged ones, emptied at open), ballast (space that a full
 // disk's clean-up may use) and, after the disk has failed, the note "failed".
 package local
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -48,8 +52,10 @@ type Options struct {
 	Quiet    time.Duration // checkpoint this long after the first change (30 s)
 	Segment  int64         // size at which a new journal segment begins (256 MiB)
 	Ballast  int64         // bytes kept for a full disk's clean-up (16 MiB; -1 none)
-	ReadOnly bool          // no Update; nothing is changed on disk but what recovery cuts
+	Spare    int64         // bytes of journal by which the spare copy of the tree may be behind (64 MiB; -1 none)
+	ReadOnly bool          // no Update; nothing is changed on disk
 
+	tree   string // the tree's file, if not tree.db
 	mutant mutant // deliberate faults, for the test that the tests find them
 }
 
@@ -82,6 +88,7 @@ type DB struct {
 	flush    chan struct{}
 	idle     []byte // memory for the next frame
 	out      *segment
+	torn     bool   // recovery found something behind the last frame
 	seq      uint64 // of the last group written
 	deadRedo []extent
 
@@ -95,7 +102,19 @@ type DB struct {
 	moving sync.RWMutex
 	files  segmentFiles
 
-	ckpt    sync.Mutex // one checkpoint at a time
+	// ckpt is held by a checkpoint and guards what is below it.
+	ckpt      sync.Mutex
+	treePos   position         // of the tree
+	live      map[uint32]int64 // the tree's accounts of segments
+	spare     position         // of the spare copy of the tree; zero: none
+	pin       position         // of a copy being made; zero: none
+	dead      []extent         // to be given back
+	reclaimed position         // up to which that was done last
+
+	copying sync.Mutex  // held while the tree is copied or verified; before ckpt
+	tight   atomic.Bool // the disk was full
+	life    context.Context
+	end     context.CancelFunc
 	goes    sync.WaitGroup
 	quiet   *time.Timer
 	armed   atomic.Bool // the quiet deadline is set
@@ -125,8 +144,13 @@ func Open(dir string, opt Options) (*DB, error) {
 	def(&opt.Overlay, 6<<20)
 	def(&opt.Segment, 256<<20)
 	def(&opt.Ballast, 16<<20)
+	def(&opt.Spare, 64<<20)
 	def((*int64)(&opt.Quiet), int64(30*time.Second))
+	if opt.tree == "" {
+		opt.tree = "tree.db"
+	}
 	db := &DB{dir: dir, fs: opt.FS, opt: opt, flush: make(chan struct{}, 1), failed: make(chan struct{})}
+	db.life, db.end = context.WithCancel(context.Background())
 	for _, d := range []string{dir, db.path("journal"), db.path("blobs"), db.path("tmp")} {
 		if err := db.fs.MkdirAll(d); err != nil {
 			return nil, err
@@ -171,6 +195,11 @@ func (db *DB) path(parts ...string) string {
 }
 
 func (db *DB) emptyTmp() error {
+	for _, n := range []string{"tree.db.new", "spare.db.new"} { // copies that were cut
+		if err := ignoreMissing(os.Remove(db.path(n))); err != nil {
+			return err
+		}
+	}
 	names, err := db.fs.ReadDir(db.path("tmp"))
 	if err != nil {
 		return err
@@ -193,6 +222,7 @@ func (db *DB) Failed() <-chan struct{} { return db.failed }
 // the engine has failed, and closes.
 func (db *DB) Close() error {
 	var err error
+	db.end()
 	if !db.opt.ReadOnly {
 		db.quiet.Stop()
 		db.drain()
@@ -235,17 +265,19 @@ func (db *DB) release() error {
 
 // background makes the checkpoint that the quiet deadline asked for.
 func (db *DB) background() {
-	db.shown.RLock()
-	closed := db.closed
-	if !closed {
-		db.goes.Add(1)
-	}
-	db.shown.RUnlock()
-	if closed {
+	ctx, leave, err := db.enter(context.Background())
+	if err != nil {
 		return
 	}
-	defer db.goes.Done()
-	if err := db.Checkpoint(); err != nil && !errors.Is(err, kv.ErrFull) && !errors.Is(err, kv.ErrClosed) {
+	defer leave()
+	err = db.Checkpoint()
+	if err == nil {
+		err = db.keepSpare(ctx)
+		if errors.Is(err, kv.ErrCorrupt) || ctx.Err() != nil {
+			err = nil // Verify tells of the damage; the old copy, if any, is kept with all it needs
+		}
+	}
+	if err != nil && !errors.Is(err, kv.ErrFull) && !errors.Is(err, kv.ErrClosed) {
 		db.fail(err)
 	}
 }

@@ -59,7 +59,7 @@ func realCuts(t *testing.T, kind string, images int, m mutant) (lost int) {
 	if err := powerdisk.Mount(d.Path(), mnt); err != nil {
 		t.Skip(err)
 	}
-	opt := Options{Overlay: 60_000, Segment: 1 << 20, Ballast: -1, mutant: m}
+	opt := Options{Overlay: 60_000, Segment: 1 << 20, Spare: 300_000, Ballast: -1, mutant: m}
 	db := open(t, filepath.Join(mnt, "store"), opt)
 	d.Record()
 	load(t, d, db)
@@ -80,9 +80,17 @@ func realCuts(t *testing.T, kind string, images int, m mutant) (lost int) {
 	return lost
 }
 
-// load writes from a few sides and marks every acknowledgement.
+// load writes from a few sides and marks every acknowledgement, while the store
+// is compacted.
 func load(t *testing.T, d *powerdisk.Disk, db *DB) {
 	var wg sync.WaitGroup
+	wg.Go(func() {
+		for range 3 {
+			if err := db.Compact(t.Context()); err != nil {
+				t.Error(err)
+			}
+		}
+	})
 	for w := range 4 {
 		wg.Go(func() {
 			for i := range 60 {
@@ -131,7 +139,36 @@ func oneImage(t *testing.T, d *powerdisk.Disk, kind string, n int, rng *rand.Ran
 			t.Error(err)
 		}
 	}()
-	db, err := Open(filepath.Join(mnt, "store"), Options{Ballast: -1})
+	lost = oneStore(t, filepath.Join(mnt, "store"), n, acked, m)
+	if m != healthy || lost > 0 {
+		return lost
+	}
+	// And again as if the tree were lost.
+	if err := os.Remove(filepath.Join(mnt, "store", "tree.db")); err != nil {
+		return 0 // cut before there was one
+	}
+	if _, err := Rebuild(t.Context(), filepath.Join(mnt, "store"), Options{Ballast: -1}); err != nil {
+		t.Errorf("event %d: rebuilding: %v", n, err)
+		return 1
+	}
+	return oneStore(t, filepath.Join(mnt, "store"), n, acked, m)
+}
+
+// warm reads every file once. The drive is served by this process: a page that
+// the mapped tree has to fetch from it can lock the process up, as its memory is
+// locked meanwhile.
+func warm(dir string) {
+	_ = filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
+		if err == nil && d.Type().IsRegular() {
+			_, _ = os.ReadFile(path)
+		}
+		return nil
+	})
+}
+
+func oneStore(t *testing.T, dir string, n int, acked []int, m mutant) (lost int) {
+	warm(dir)
+	db, err := Open(dir, Options{Ballast: -1})
 	if err != nil {
 		if m == healthy {
 			t.Errorf("event %d: %v", n, err)

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
+	"runtime/debug"
 	"strconv"
 
 	"essaim.coop/essaim/internal/vfs"
@@ -20,8 +22,7 @@ import (
 // after the tree's position. What is behind the last frame that checks out was
 // never acknowledged and is cut.
 func (db *DB) recover() error {
-	s := &state{over: newOverlay(), next: 1, live: map[uint32]int64{}}
-	pos, err := db.readMeta(s)
+	s, pos, fresh, err := readState(db.tree)
 	if err != nil {
 		return err
 	}
@@ -29,9 +30,9 @@ func (db *DB) recover() error {
 		return err
 	}
 	db.open = newGroup(nil)
-	db.durable = s
-	if pos.segment == 0 {
-		if err := db.first(&pos); err != nil {
+	db.durable, db.treePos, db.live = s, pos, maps.Clone(s.live)
+	if fresh {
+		if err := db.first(); err != nil {
 			return err
 		}
 	}
@@ -39,33 +40,56 @@ func (db *DB) recover() error {
 		return err
 	}
 	db.head = s.copy()
+	db.findSpare(fresh)
 	if db.opt.ReadOnly {
 		return nil
 	}
 	return errors.Join(db.removeStrangers(s.next), db.freeAgain())
 }
 
-func (db *DB) readMeta(s *state) (pos position, err error) {
-	err = db.tree.View(func(tx *bolt.Tx) error {
-		v := tx.Bucket(bucketMeta).Get(keyPosition)
-		if v == nil {
-			return nil // a new store
-		}
-		b, err := unseal(keyPosition, v)
-		if err != nil {
-			return err
-		}
-		pos = decodePosition(b)
-		s.next = blob.ID(binary.BigEndian.Uint64(b[20:]))
-		return tx.Bucket(bucketLive).ForEach(func(k, v []byte) error {
-			v, err := unseal(k, v)
-			if err == nil {
-				s.live[binary.BigEndian.Uint32(k)], _ = binary.Varint(v)
+// readState reads what a tree is the state of: its position in the journal, and
+// there the next body and the accounts of the segments. A tree without a
+// position is fresh: it stands at the beginning.
+func readState(t *bolt.DB) (s *state, pos position, fresh bool, err error) {
+	s = &state{over: newOverlay(), next: 1, live: map[uint32]int64{}}
+	pos = position{1, segmentHeader, 0}
+	err = sound(func() error {
+		return t.View(func(tx *bolt.Tx) error {
+			for _, b := range buckets {
+				if tx.Bucket(b) == nil {
+					return fmt.Errorf("%w: the tree has no table %q", kv.ErrCorrupt, b)
+				}
 			}
-			return err
+			v := tx.Bucket(bucketMeta).Get(keyPosition)
+			if fresh = v == nil; fresh {
+				return nil
+			}
+			b, err := unseal(keyPosition, v)
+			if err != nil {
+				return err
+			}
+			pos, s.next = decodePosition(b), blob.ID(binary.BigEndian.Uint64(b[20:]))
+			return tx.Bucket(bucketLive).ForEach(func(k, v []byte) error {
+				v, err := unseal(k, v)
+				if err == nil {
+					s.live[binary.BigEndian.Uint32(k)], _ = binary.Varint(v)
+				}
+				return err
+			})
 		})
 	})
-	return pos, err
+	return s, pos, fresh, err
+}
+
+// sound runs what reads a tree; a page that leads astray is damage.
+func sound(fn func() error) (err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("%w: a page of the tree: %v", kv.ErrCorrupt, r)
+		}
+	}()
+	return fn()
 }
 
 func decodePosition(b []byte) position {
@@ -96,16 +120,20 @@ func (db *DB) openSegments() error {
 }
 
 // first finds or makes the first segment of a store without a checkpoint.
-func (db *DB) first(pos *position) error {
-	*pos = position{1, segmentHeader, 0}
+func (db *DB) first() error {
 	if f := db.files.get(1); f != nil {
-		if _, err := readSegmentHeader(f, 1); err == nil || len(db.files.numbers()) > 1 {
+		if _, err := readSegmentHeader(f, 1); err == nil || db.begun(f, 1) {
+			return nil
+		} else if len(db.files.numbers()) > 1 {
 			return err
 		}
 		_ = db.files.drop(1) // cut while it was made; nothing was acknowledged
 	}
 	if db.opt.ReadOnly {
 		return fmt.Errorf("%w: no journal", kv.ErrCorrupt)
+	}
+	if n := db.files.numbers(); len(n) > 0 {
+		return fmt.Errorf("%w: the journal begins with segment %d, the tree before segment 1", kv.ErrCorrupt, n[0])
 	}
 	_, err := db.newSegment(1, 0)
 	return err
@@ -128,6 +156,7 @@ func (db *DB) replayJournal(s *state, pos position) error {
 		if next != nil {
 			prev, err := readSegmentHeader(next, n+1)
 			switch {
+			case err != nil && db.begun(next, db.seq+1): // damage, which Verify reports
 			case err != nil && db.files.get(n+2) == nil: // cut while it was made
 				if err := db.forget(n + 1); err != nil {
 					return err
@@ -138,6 +167,9 @@ func (db *DB) replayJournal(s *state, pos position) error {
 			case prev != end:
 				return fmt.Errorf("%w: journal segment %d ends at %d, must end at %d", kv.ErrCorrupt, n, end, prev)
 			}
+		}
+		if last := db.files.numbers(); db.files.get(n+1) == nil && last[len(last)-1] > n {
+			return fmt.Errorf("%w: journal segment %d is missing", kv.ErrCorrupt, n+1)
 		}
 		if next == nil {
 			return db.cutTail(n, f, end)
@@ -158,6 +190,12 @@ func (db *DB) replaySegment(s *state, n uint32, file vfs.File, off int64) (end i
 	if err != nil {
 		return 0, err
 	}
+	tx, err := db.tree.Begin(false)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = tx.Rollback() }()
+	r := replayer{state: s, tree: tx, redo: db.noteRedo}
 	if off > size {
 		return 0, fmt.Errorf("%w: journal segment %d is shorter than its checkpoint", kv.ErrCorrupt, n)
 	}
@@ -165,129 +203,46 @@ func (db *DB) replaySegment(s *state, n uint32, file vfs.File, off int64) (end i
 	for {
 		seq, payload, next, err := readFrame(file, off, size, buf)
 		buf = next
-		if errors.Is(err, io.EOF) || err == nil && seq != db.seq+1 {
+		switch {
+		case errors.Is(err, io.EOF):
 			return off, nil
-		}
-		if err != nil {
+		case err != nil && !errors.Is(err, errPayload):
 			return 0, err
+		case seq != db.seq+1, err != nil && !db.followed(n, file, off+frameLength(payload), seq):
+			return off, nil // torn, or what the file was before
 		}
-		if err := db.replayFrame(s, n, off, payload); err != nil {
-			return 0, err
+		if err := r.frame(n, off, payload); err != nil {
+			return 0, fmt.Errorf("%w: journal segment %d at %d: frame %d", err, n, off, seq)
 		}
 		db.seq = seq
 		off += frameLength(payload)
 	}
 }
 
-func (db *DB) replayFrame(s *state, segment uint32, off int64, payload []byte) error {
-	at := off + frameHeader
-	for len(payload) > 0 {
-		it, n, err := parseItem(payload)
-		if err != nil {
-			return err
-		}
-		pl := place{segment, at, uint32(len(it.data)), it.size, it.packed, false}
-		switch it.kind {
-		case itemBlob:
-			s.settle(it.id, pl)
-		case itemMove:
-			if old := db.find(s, it.id); old != (place{}) {
-				s.live[old.segment] -= old.span()
-				s.settle(it.id, pl)
-			}
-		case itemFile:
-			s.over.blobs.Set(it.id, place{size: it.size})
-			s.next = max(s.next, it.id+1)
-		case itemRedo:
-			db.noteRedo(extent{segment, at, int64(n)})
-			err = replay(it.data, func(e entry) { s.over.set(e.clone()) }, func(id blob.ID) { db.freed(s, id) })
-		}
-		if err != nil {
-			return err
-		}
-		payload = payload[n:]
-		at += int64(n)
-	}
-	if s.over.size == 0 {
-		s.over.size = entrySize // bodies alone are a reason for a checkpoint, too
-	}
-	return nil
-}
-
-func (e entry) clone() entry {
-	both := append(append(make([]byte, 0, len(e.key)+len(e.value)), e.key...), e.value...)
-	if e.deleted {
-		return entry{key: both, deleted: true}
-	}
-	return entry{key: both[:len(e.key):len(e.key)], value: both[len(e.key):]}
-}
-
-func (s *state) settle(id blob.ID, p place) {
-	s.over.blobs.Set(id, p)
-	s.live[p.segment] += p.span()
-	s.next = max(s.next, id+1)
-}
-
-// find looks a body up in a state that is being rebuilt.
-func (db *DB) find(s *state, id blob.ID) place {
-	sn, err := db.capture(s)
+// begun reports whether frame seq begins a segment: it was written when the
+// segment's header had been synced.
+func (db *DB) begun(file vfs.File, seq uint64) bool {
+	size, err := file.Size()
 	if err != nil {
-		return place{}
+		return false
 	}
-	defer sn.end()
-	return sn.place(id)
+	first, _, _, err := readFrame(file, segmentHeader, size, nil)
+	return err == nil && first == seq
 }
 
-func (db *DB) freed(s *state, id blob.ID) {
-	p := db.find(s, id)
-	if p == (place{}) {
-		return
+// followed reports whether the journal goes on behind a damaged frame: then that
+// was synced once, and is no torn tail. What is left of it is used.
+func (db *DB) followed(n uint32, file vfs.File, off int64, seq uint64) bool {
+	if size, err := file.Size(); err == nil {
+		if after, _, _, err := readFrame(file, off, size, nil); err == nil && after == seq+1 {
+			return true
+		}
 	}
-	if p.segment != 0 {
-		s.live[p.segment] -= p.span()
+	if next := db.files.get(n + 1); next != nil {
+		end, err := readSegmentHeader(next, n+1)
+		return err == nil && end == off
 	}
-	p.gone = true
-	s.over.blobs.Set(id, p)
-}
-
-// replay calls set or free for each operation of a redo item. The entry is
-// valid until the next call.
-func replay(b []byte, set func(entry), free func(blob.ID)) error {
-	number := func() (uint64, bool) {
-		v, n := binary.Uvarint(b)
-		if n <= 0 {
-			return 0, false
-		}
-		b = b[n:]
-		return v, true
-	}
-	for len(b) > 0 {
-		k, ok := number()
-		if !ok || k > uint64(len(b))+1 {
-			return errItem
-		}
-		if k == 0 {
-			id, ok := number()
-			if !ok {
-				return errItem
-			}
-			free(blob.ID(id))
-			continue
-		}
-		e := entry{key: b[:k-1]}
-		b = b[k-1:]
-		v, ok := number()
-		if !ok || v > uint64(len(b))+1 {
-			return errItem
-		}
-		if v == 0 {
-			e.deleted = true
-		} else {
-			e.value, b = b[:v-1], b[v-1:]
-		}
-		set(e)
-	}
-	return nil
+	return false
 }
 
 // cutTail ends the journal at end. A frame behind it that checks out says that
@@ -302,6 +257,7 @@ func (db *DB) cutTail(n uint32, file vfs.File, end int64) error {
 	if err != nil {
 		return err
 	}
+	db.torn = !clean
 	db.out = &segment{number: n, file: file, end: end, padded: size}
 	if clean || db.opt.ReadOnly {
 		return nil
@@ -364,28 +320,6 @@ func (db *DB) removeStrangers(next blob.ID) error {
 		}
 	}
 	return nil
-}
-
-// freeAgain gives back what the last checkpoint freed: a crash may have come
-// between the two.
-func (db *DB) freeAgain() error {
-	var dead []extent
-	var failed error
-	err := db.tree.View(func(tx *bolt.Tx) error {
-		return db.freeBodies(func(fn func(blob.ID, place)) {
-			failed = tx.Bucket(bucketFree).ForEach(func(k, v []byte) error {
-				p, err := readPlace(k, v)
-				if err == nil {
-					fn(blob.ID(binary.BigEndian.Uint64(k)), p)
-				}
-				return err
-			})
-		}, &dead)
-	})
-	if err = errors.Join(err, failed); err != nil {
-		return err
-	}
-	return db.punch(dead)
 }
 
 func ignoreMissing(err error) error {

@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"slices"
-	"time"
 
 	"essaim.coop/essaim/internal/vfs"
 	"essaim.coop/essaim/storage/blob"
@@ -44,33 +43,49 @@ var (
 // that outgrows it makes every reader wait while it is mapped anew.
 const mapped = 1 << (30 + 4*(^uint(0)>>63))
 
+// sparing is by how much less than that a copy gets which may become the tree:
+// on 32 bits there is no room for two.
+const sparing = int(1 + 7*(1-^uint(0)>>63))
+
 // openTree opens the tree. A new one is made under another name, so that a cut
 // in the middle leaves none.
 func (db *DB) openTree() error {
-	path := db.path("tree.db")
-	opt := &bolt.Options{
-		Timeout: time.Second, FreelistType: bolt.FreelistMapType, NoFreelistSync: true,
-		InitialMmapSize: mapped, ReadOnly: db.opt.ReadOnly,
-	}
+	path := db.path(db.opt.tree)
+	opt := treeOptions()
+	opt.ReadOnly = db.opt.ReadOnly
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) && !db.opt.ReadOnly {
+		if err := db.mayBegin(); err != nil {
+			return err
+		}
 		if err := newTree(path, opt); err != nil {
 			return err
 		}
 	}
-	t, err := bolt.Open(path, 0o600, opt)
+	t, err := openBolt(path, opt)
 	if err != nil {
-		return err
+		return fmt.Errorf("tree.db: %w", err)
 	}
 	db.tree = t
 	return nil
 }
 
-func newTree(path string, opt *bolt.Options) error {
-	tmp := path + ".new"
-	_ = os.Remove(tmp)
-	t, err := bolt.Open(tmp, 0o600, opt)
+// ErrNoTree says that the tree is gone while the journal is not.
+var ErrNoTree = fmt.Errorf("%w: tree.db is missing; it can be made anew from spare.db and the journal", kv.ErrCorrupt)
+
+// mayBegin refuses to begin a store where the journal of another one is.
+func (db *DB) mayBegin() error {
+	names, err := db.fs.ReadDir(db.path("journal"))
+	if err == nil && len(names) > 0 {
+		return ErrNoTree
+	}
+	return err
+}
+
+// makeTree makes a tree without content and leaves it open.
+func makeTree(path string, opt *bolt.Options) (*bolt.DB, error) {
+	t, err := bolt.Open(path, 0o600, opt)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	err = t.Update(func(tx *bolt.Tx) error {
 		for _, b := range buckets {
@@ -80,7 +95,20 @@ func newTree(path string, opt *bolt.Options) error {
 		}
 		return nil
 	})
-	if err = errors.Join(err, t.Close()); err != nil {
+	if err != nil {
+		return nil, errors.Join(err, t.Close(), os.Remove(path))
+	}
+	return t, nil
+}
+
+func newTree(path string, opt *bolt.Options) error {
+	tmp := path + ".new"
+	_ = os.Remove(tmp)
+	t, err := makeTree(tmp, opt)
+	if err != nil {
+		return err
+	}
+	if err := t.Close(); err != nil {
 		return err
 	}
 	if err := os.Rename(tmp, path); err != nil {

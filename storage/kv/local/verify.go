@@ -2,10 +2,16 @@ package local
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"os"
 
 	"essaim.coop/essaim/storage/blob"
+	"essaim.coop/essaim/storage/kv"
+
+	bolt "go.etcd.io/bbolt"
 )
 
 // Verify is kv.Engine.
@@ -13,19 +19,79 @@ func (db *DB) Verify(ctx context.Context, bad func(string)) error {
 	if _, err := db.readNote(); err != nil {
 		bad(fmt.Sprintf("failed: %v", err))
 	}
-	return db.verifyTree(ctx, bad)
+	db.copying.Lock() // no file takes another's place
+	defer db.copying.Unlock()
+	db.verifyHeaders(bad)
+	return errors.Join(verifyPages(ctx, db.path(db.opt.tree), db.tree, bad), db.verifySpare(ctx, bad))
 }
 
-// verifyTree walks the pages of the tree as of one state of it.
-func (db *DB) verifyTree(ctx context.Context, bad func(string)) error {
-	db.shown.RLock()
-	tx, err := db.tree.Begin(false)
-	db.shown.RUnlock()
+func (db *DB) verifyHeaders(bad func(string)) {
+	for _, n := range db.files.numbers() {
+		if f := db.files.get(n); f != nil {
+			if _, err := readSegmentHeader(f, n); err != nil && db.files.get(n) != nil { // not dropped meanwhile
+				bad(err.Error())
+			}
+		}
+	}
+}
+
+// verifyPages walks the pages of a tree as of one state of it.
+func verifyPages(ctx context.Context, path string, t *bolt.DB, bad func(string)) error {
+	tx, err := t.Begin(false)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = tx.Rollback() }()
-	return checkTree(ctx, db.tree.Path(), tx.ID(), bad)
+	return checkTree(ctx, path, tx.ID(), bad)
+}
+
+// verifySpare walks the spare copy of the tree and the journal that makes the
+// tree of it.
+func (db *DB) verifySpare(ctx context.Context, bad func(string)) error {
+	if db.opt.Spare < 0 || db.opt.ReadOnly && db.spare.segment == 0 {
+		return nil
+	}
+	path := db.path("spare.db")
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		return nil // not made yet, or given up on a full disk
+	}
+	opt := spareOptions()
+	opt.ReadOnly = true
+	t, err := openBolt(path, opt)
+	if err != nil {
+		bad(fmt.Sprintf("spare.db: %v", err))
+		return nil
+	}
+	defer t.Close()
+	if err := verifyPages(ctx, path, t, bad); err != nil {
+		return err
+	}
+	_, pos, _, err := readState(t)
+	if err != nil {
+		bad(fmt.Sprintf("spare.db: %v", err))
+		return nil
+	}
+	var found []string
+	_, err = db.eachFrame(pos, db.lastPosition(), func(s string) { found = append(found, s) },
+		func(position, []byte) (bool, error) { return true, ctx.Err() })
+	if errors.Is(err, kv.ErrCorrupt) {
+		found, err = append(found, err.Error()), nil
+	}
+	db.ckpt.Lock()
+	defer db.ckpt.Unlock()
+	if db.spare == pos { // else it was given up meanwhile, and what it needs with it
+		for _, s := range found {
+			bad(s)
+		}
+	}
+	return err
+}
+
+// lastPosition is where the journal ends now.
+func (db *DB) lastPosition() position {
+	db.flush <- struct{}{}
+	defer func() { <-db.flush }()
+	return position{db.out.number, db.out.end, db.seq}
 }
 
 // VerifyBody reads a body whole; the error says which file is damaged.
