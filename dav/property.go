@@ -56,6 +56,10 @@ func (p *Property) held() bool { return p.Get == nil && p.Late == nil }
 // protected reports whether PROPPATCH must refuse it (RFC 4918 §15).
 func (p *Property) protected() bool { return p.Set == nil && !p.held() }
 
+// Live returns one of the engine's own properties, for a kind that adds to what
+// it can do.
+func Live(n davxml.Name) Property { return *live.props[n] }
+
 // A Report answers REPORT requests with a body of its name.
 type Report struct {
 	Name davxml.Name

@@ -18,9 +18,10 @@ func ms(local string) davxml.Name { return davxml.Name{Space: davxml.NSMicrosoft
 
 // common are the properties of files and folders beside the engine's.
 func common(k *dav.Kind) *dav.Kind {
+	modified, created := dav.Live(davxml.DAV("getlastmodified")), dav.Live(davxml.DAV("creationdate"))
+	modified.Set, created.Set = setModified, setCreated
 	return k.Add(
-		dav.Property{Name: davxml.DAV("getlastmodified"), All: true, Get: getModified, Set: setModified},
-		dav.Property{Name: davxml.DAV("creationdate"), All: true, Get: getCreated, Set: setCreated},
+		modified, created,
 		// Set by clients that know no other way to keep a date; seconds.
 		dav.Property{Name: davxml.DAV("lastmodified"), Get: getSeconds, Set: setModified},
 		dav.Property{Name: ms("Win32LastModifiedTime"), Get: getModified, Set: setModified},
@@ -45,11 +46,6 @@ func getModified(_ *dav.Scope, r dav.Resource, w *davxml.Writer) error {
 
 func getSeconds(_ *dav.Scope, r dav.Resource, w *davxml.Writer) error {
 	w.Text(strconv.FormatInt(r.Stat().Modified.Unix(), 10))
-	return nil
-}
-
-func getCreated(_ *dav.Scope, r dav.Resource, w *davxml.Writer) error {
-	w.Text(r.Stat().Created.UTC().Format(time.RFC3339))
 	return nil
 }
 
