@@ -80,7 +80,7 @@ func (d *Desk) Room() (page.Room, error) {
 func nav(page.Identity) []page.Link {
 	return []page.Link{{Path: "/admin", Word: "overview.title"}, {Path: "/admin/people", Word: "people.title"}, {Path: "/admin/households", Word: "households.title"},
 		{Path: "/admin/invitations", Word: "invitations.title"}, {Path: "/admin/groups", Word: "groups.title"}, {Path: "/admin/domains", Word: "domains.title"},
-		{Path: "/admin/queue", Word: "queue.title"}, {Path: "/admin/traces", Word: "traces.title"}, {Path: "/admin/log", Word: "log.title"},
+		{Path: "/admin/queue", Word: "queue.title"}, {Path: "/admin/traces", Word: "traces.nav"}, {Path: "/admin/log", Word: "log.title"},
 		{Path: "/admin/coop", Word: "coop.title"}, {Path: "/", Word: "nav.mine"}}
 }
 

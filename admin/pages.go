@@ -91,6 +91,28 @@ func (d *Desk) peoplePage(x *page.Request) error {
 	return show(x, "people", "people.title", map[string]any{"Query": q, "List": list}, err)
 }
 
+// A Fact is a word about somebody; Bad ones ask for attention.
+type Fact struct {
+	Word string
+	Bad  bool
+}
+
+// Facts are what the list of people says of one.
+func (p Person) Facts() (out []Fact) {
+	for _, f := range []struct {
+		is bool
+		Fact
+	}{
+		{p.Waiting, Fact{"is.waiting", true}}, {p.Suspended && !p.Waiting, Fact{"is.suspended", true}}, {!p.Leaving.IsZero(), Fact{"is.leaving", true}},
+		{p.Late, Fact{"is.late", true}}, {p.Cooperator, Fact{"is.cooperator", false}}, {p.Subscriber, Fact{"is.subscriber", false}}, {p.Admin, Fact{"is.admin", false}},
+	} {
+		if f.is {
+			out = append(out, f.Fact)
+		}
+	}
+	return out
+}
+
 // personData is a person's page; Codes are shown once.
 type personData struct {
 	Person

@@ -164,6 +164,7 @@ var words = func() page.Words {
 		"queue.drop":    t("Drop", "Jeter", "Weggooien"),
 		"queue.ask":     t("The message will be deleted and its sender not told. Go on?", "Le message sera supprimé sans prévenir son auteur. Continuer ?", "Het bericht wordt gewist en de afzender krijgt geen bericht. Doorgaan?"),
 
+		"traces.nav":     t("Messages", "Messages", "Berichten"),
 		"traces.title":   t("What happened to that message?", "Qu'est devenu ce message ?", "Wat gebeurde er met dat bericht?"),
 		"traces.explain": t("The last conversations with other machines and programs. An address or a number narrows them.", "Les dernières conversations avec d'autres machines et logiciels. Une adresse ou un numéro les trie.", "De laatste gesprekken met andere machines en programma's. Een adres of nummer beperkt ze."),
 		"traces.search":  t("Address or number", "Adresse ou numéro", "Adres of nummer"),

@@ -226,7 +226,7 @@ func (d *demoCmd) openPages(ctx context.Context, a *App) error {
 				return err
 			}
 		}
-		return register.SetCoop(tx, register.Coop{Name: "Les Voisins", Domain: d.Domain, Where: "loopback", Contact: demoPeople[0].local + "@" + d.Domain, Quota: 20 << 30})
+		return register.SetCoop(tx, register.Coop{Name: "Les Voisins", Domain: d.Domain, Where: "loopback", Contact: demoPeople[0].local + "@" + d.Domain, Quota: 20e9})
 	})
 }
 
