@@ -44,7 +44,7 @@ func Mount(e *dav.Engine) {
 	d := &door{}
 	d.tree = home.New(home.Options{
 		Prefix: Prefix, Storage: storage.KindCalendar, Type: davxml.CalDAV("calendar"),
-		Default: calendar.DefaultCalendar, Label: "Calendar",
+		Default: calendar.DefaultCalendar, Labels: home.Words{EN: "Calendar", FR: "Calendrier", NL: "Agenda"},
 		Home: homeKind(), Collection: calendarKind(),
 	}, d)
 	e.Principal.Features = append(e.Principal.Features, features...)

@@ -43,7 +43,7 @@ func Mount(e *dav.Engine) {
 	d := &door{}
 	d.tree = home.New(home.Options{
 		Prefix: Prefix, Storage: storage.KindAddressBook, Type: davxml.CardDAV("addressbook"),
-		Default: contacts.DefaultBook, Label: "Contacts", Reserved: []string{directoryName},
+		Default: contacts.DefaultBook, Labels: home.Words{EN: "Contacts", FR: "Contacts", NL: "Contacten"}, Reserved: []string{directoryName},
 		Home: homeKind(), Collection: bookKind(),
 	}, d)
 	e.Principal.Features = append(e.Principal.Features, features...)

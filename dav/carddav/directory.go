@@ -21,6 +21,8 @@ import (
 // directoryName is the directory's in a home.
 const directoryName = "directory"
 
+var directoryWords = home.Words{EN: "Directory", FR: "Annuaire", NL: "Ledengids"}
+
 // A directory is the cooperative's: a read-only book of the members and groups
 // that want to be found. It is in no store; its cards are made of the accounts.
 type directory struct{ home *home.Home }
@@ -55,8 +57,10 @@ func accountOf(name string) storage.AccountID {
 	return storage.AccountID(id)
 }
 
-func (d *directory) Kind() *dav.Kind                   { return directoryKind }
-func (d *directory) Stat() dav.Stat                    { return dav.Stat{Size: -1, Display: "Directory"} }
+func (d *directory) Kind() *dav.Kind { return directoryKind }
+func (d *directory) Stat() dav.Stat {
+	return dav.Stat{Size: -1, Display: directoryWords.In(d.home.Account.Language)}
+}
 func (d *directory) Owner() storage.AccountID          { return 0 }
 func (d *directory) Allowed(*dav.Scope) dav.Privileges { return directoryKind.Privileges }
 

@@ -114,7 +114,7 @@ func (c *Collection) SetACL(s *dav.Scope, acl []storage.ACE) error {
 func (c *Collection) display() string {
 	name := c.Name
 	if name == c.Home.Tree.Default {
-		name = c.Home.Tree.Label
+		name = c.Home.Tree.Labels.In(c.Home.Account.Language)
 	}
 	if c.foreign {
 		return c.ownersName() + ": " + name

@@ -57,12 +57,27 @@ type Options struct {
 	Prefix  string       // where the tree is mounted, such as /dav/calendars/
 	Storage storage.Kind // of the collections
 	Type    davxml.Name  // the resource type that a MKCOL must ask for
-	// Default is the name of the collection every account starts with, Label
+	// Default is the name of the collection every account starts with, Labels
 	// what people read where nobody called it anything.
-	Default, Label string
-	Reserved       []string  // names of Extra resources, in order
-	Home           *dav.Kind // the kind of homes; New adds to it
-	Collection     *dav.Kind // the kind of Collection's results; New adds to it
+	Default    string
+	Labels     Words
+	Reserved   []string  // names of Extra resources, in order
+	Home       *dav.Kind // the kind of homes; New adds to it
+	Collection *dav.Kind // the kind of Collection's results; New adds to it
+}
+
+// Words are the same in the languages of the house.
+type Words struct{ EN, FR, NL string }
+
+// In returns them in an account's language; English where it has none of these.
+func (w Words) In(language string) string {
+	switch language {
+	case "fr":
+		return w.FR
+	case "nl":
+		return w.NL
+	}
+	return w.EN
 }
 
 // A Tree is the homes of all accounts. It is a dav.Tree.

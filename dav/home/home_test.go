@@ -270,3 +270,19 @@ func TestCollectionsAreRenamed(t *testing.T) {
 		h.Want(200, []string{"Zed"}, "anna", "GET", home+"job/a", "")
 	})
 }
+
+func TestWordsAreTheMembers(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		h.Update(func(tx *storage.Tx) error {
+			a, err := accounts.Get(tx, h.Accounts["anna"])
+			if err != nil {
+				return err
+			}
+			a.Language = "nl"
+			return accounts.Save(tx, a)
+		})
+		word := map[storage.Kind]string{storage.KindAddressBook: "Contacten", storage.KindCalendar: "Agenda"}[h.kind]
+		h.list("anna", h.home("anna"), ">"+word+"<", ">The garden: "+word+"<")
+		h.list("ben", h.home("ben"), ">"+h.label+"<")
+	})
+}
