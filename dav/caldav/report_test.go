@@ -122,6 +122,35 @@ func TestCalendarData(t *testing.T) {
 	h.want(207, []string{"SUMMARY:Caf\u00e9"}, "anna", "REPORT", annaCal, report("calendar-multiget", dataProp, `<D:href>http://example.com`+annaCal+`%6fne.ics</D:href>`))
 }
 
+// What a tester of servers looks for beyond the RFC's examples: to-dos that come
+// back, categories, and conditions that must all hold.
+func TestSearches(t *testing.T) {
+	h := newHouse(t)
+	for name, lines := range map[string]string{
+		"chore": "VTODO/DTSTART:20270301T080000Z|DUE:20270301T090000Z|RRULE:FREQ=WEEKLY|SUMMARY:chore|CATEGORIES:home,GARDEN",
+		"trip":  "DTSTART:20270302T080000Z|SUMMARY:trip|CATEGORIES:family,garden|LOCATION:Gent",
+		"shop":  "DTSTART:20270302T080000Z|SUMMARY:shop|CATEGORIES:family|LOCATION:Gent",
+	} {
+		h.want(201, nil, "anna", "PUT", annaCal+name+".ics", ics(name, lines))
+	}
+	category := `<C:prop-filter name="CATEGORIES"><C:text-match>garden</C:text-match></C:prop-filter>`
+	for filter, want := range map[string]string{
+		comp("VTODO", between("20280306", "20280307")):           "chore",
+		comp("VTODO", between("20280307", "20280308")):           "",
+		comp("VTODO", category):                                  "chore",
+		comp("VEVENT", category):                                 "trip",
+		comp("VEVENT", between("20270302", "20270303")+category): "trip",
+		comp("VEVENT", between("20270303", "20270304")+category): "",
+		comp("VEVENT", `<C:prop-filter name="LOCATION"><C:text-match>gent</C:text-match></C:prop-filter><C:prop-filter name="SUMMARY"><C:text-match negate-condition="yes">trip</C:text-match></C:prop-filter>`): "shop",
+	} {
+		if got := names(h.want(207, nil, "anna", "REPORT", annaCal, report("calendar-query", "<D:prop><D:getetag/></D:prop>", filter), "Depth", "1")); got != want {
+			t.Errorf("%s: %q, want %q", filter, got, want)
+		}
+	}
+	h.want(207, []string{"DTSTART:20270308T080000Z", "DUE:20270308T090000Z", "RECURRENCE-ID:20270308T080000Z", "!RRULE", "!20270301T"}, "anna", "REPORT", annaCal,
+		report("calendar-query", `<D:prop><C:calendar-data><C:expand start="20270308T000000Z" end="20270309T000000Z"/></C:calendar-data></D:prop>`, comp("VTODO", between("20270308", "20270309"))), "Depth", "1")
+}
+
 // A fold in the middle of a character cannot go into XML as it is.
 func TestOddFoldInXML(t *testing.T) {
 	h := newHouse(t)
