@@ -30,6 +30,7 @@ func common(k *dav.Kind) *dav.Kind {
 		dav.Property{Name: oc("fileid"), Get: getID},
 		dav.Property{Name: oc("permissions"), Get: getPermissions},
 		dav.Property{Name: oc("size"), Get: getSize},
+		dav.Property{Name: nameClash, Get: getNameClash},
 	)
 }
 
@@ -144,6 +145,19 @@ func getPermissions(_ *dav.Scope, r dav.Resource, w *davxml.Writer) error {
 	} else {
 		has(storage.RightInsert|storage.RightCreate, "CK")
 	}
+	return nil
+}
+
+// nameClash is there when a sibling's name differs in case only: on the disks of
+// Windows and macOS the two would be one file.
+var nameClash = davxml.Name{Space: "https://essaim.coop/ns", Local: "name-clash"}
+
+func getNameClash(s *dav.Scope, r dav.Resource, w *davxml.Writer) error {
+	n := nodeOf(r)
+	if n.place.Mount != nil || !files.Clash(s.Tx, n.place.Tree, n.place.Node) {
+		return storage.ErrNotFound
+	}
+	w.Text("case")
 	return nil
 }
 

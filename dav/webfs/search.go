@@ -17,8 +17,10 @@ import (
 
 var _ dav.Searcher = (*folder)(nil)
 
-// maxSorted is how many matches can be put in order.
-const maxSorted = 10_000
+const (
+	maxSorted  = 10_000 // matches that can be put in order
+	maxLiteral = 512    // bytes of what is compared: it is held against every name
+)
 
 // A match is a node that a search has found.
 type match struct {
@@ -131,6 +133,9 @@ func searchable(w *dav.Where) error {
 	switch w.Op {
 	case "and", "or", "not", "eq", "lt", "gt", "lte", "gte", "like", "is-collection", "is-defined":
 	default:
+		return dav.Forbidden(davxml.DAV("search-grammar-supported"))
+	}
+	if len(w.Value) > maxLiteral {
 		return dav.Forbidden(davxml.DAV("search-grammar-supported"))
 	}
 	for _, a := range w.Args {

@@ -398,3 +398,24 @@ func TestLargeCopy(t *testing.T) {
 	}
 	h.want(404, "ann", "GET", "copy/0", "")
 }
+
+func TestNames(t *testing.T) {
+	h := newHouse(t, 0)
+	h.want(201, "ann", "PUT", "a.txt", "x")
+	h.want(201, "ann", "PUT", "A.txt", "y")
+	h.read("ann", "a.txt", "x")
+	if got := h.prop("ann", "a.txt", nameClash.Space, nameClash.Local); got != "case" {
+		t.Errorf("a clash of names: %q", got)
+	}
+	h.want(204, "ann", "DELETE", "A.txt", "")
+	if got := h.prop("ann", "a.txt", nameClash.Space, nameClash.Local); got != "-" {
+		t.Errorf("a clash that is over: %q", got)
+	}
+	h.want(400, "ann", "PUT", strings.Repeat("x", 256), "x")
+	h.want(400, "ann", "MKCOL", "a%00b", "")
+	deep := ""
+	for range 90 {
+		deep += "d/"
+		h.want(201, "ann", "MKCOL", deep, "")
+	}
+}
