@@ -29,6 +29,9 @@ type Options struct {
 	Hosts []string
 	// MaxBody bounds a PUT in bytes where a tree does not; 0 is 10 GiB.
 	MaxBody int64
+	// Memory bounds what the bodies of requests take, in bytes, a quarter of it
+	// for one user; 0 is 64 MiB. Who finds none for 10 s is asked to come again.
+	Memory int64
 }
 
 // An Engine answers HTTP requests for the trees mounted on it. It is safe for
@@ -39,6 +42,7 @@ type Engine struct {
 	// Principal is the kind of users and groups. Doors add their home sets and
 	// features to it before the engine serves.
 	Principal *Kind
+	bodies    *budget
 }
 
 // A mount is a tree and the decoded segments of its prefix.
@@ -58,7 +62,10 @@ func New(o Options) *Engine {
 	if o.MaxBody == 0 {
 		o.MaxBody = 10 << 30
 	}
-	e := &Engine{Options: o, Principal: newPrincipalKind()}
+	if o.Memory == 0 {
+		o.Memory = 64 << 20
+	}
+	e := &Engine{Options: o, Principal: newPrincipalKind(), bodies: newBudget(o.Memory)}
 	e.Mount(principalPrefix, &principals{e})
 	return e
 }

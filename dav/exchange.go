@@ -21,6 +21,7 @@ type Exchange struct {
 	at         location
 	identities []storage.AccountID
 	people     map[storage.AccountID]string // hrefs of principals that were looked up
+	reserved   int64                        // of the budget
 }
 
 // DB is the store.

@@ -182,6 +182,9 @@ func (l location) up() location {
 // receive stages the body. One that is shorter than announced, or whose last
 // chunk is missing, is never stored.
 func (x *Exchange) receive(limit int64, tooMuch error) (*blob.Staged, error) {
+	if err := x.reserveStaged(); err != nil {
+		return nil, err
+	}
 	w := x.engine.DB.Stage()
 	buf := pieces.Get().(*[blob.ChunkSize]byte)
 	defer pieces.Put(buf)

@@ -29,6 +29,11 @@ func (e *Engine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	x.identities = e.Directory.Identities(x.User)
+	defer func() {
+		if x.reserved > 0 {
+			e.bodies.give(x.User, x.reserved)
+		}
+	}()
 	if err := x.serve(); err != nil && !errors.Is(err, errAnswered) {
 		x.fail(err)
 	}
@@ -112,7 +117,10 @@ func (x *Exchange) applied(token string) {
 // body reads the XML of a request, nil when there is none. A body that is no
 // XML is 400; one too large is 413.
 func (x *Exchange) body() (*davxml.Element, error) {
-	e, err := davxml.Parse(x.Request.Body, davxml.Limits{})
+	if err := x.reserveParsed(); err != nil {
+		return nil, err
+	}
+	e, err := davxml.Parse(x.Request.Body, davxml.Limits{Bytes: xmlMost})
 	switch {
 	case err == nil:
 		return e, nil
