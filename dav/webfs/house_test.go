@@ -150,9 +150,10 @@ func (h *house) prop(who, path, space, name string) string {
 	if strings.Contains(r.body, "404 Not Found") {
 		return "-"
 	}
-	_, rest, _ := strings.Cut(r.body, ":"+name)
+	_, rest, _ := strings.Cut(r.body, "<D:prop>")
+	_, rest, _ = strings.Cut(rest, name)
 	_, rest, _ = strings.Cut(rest, ">")
-	value, _, _ := strings.Cut(rest, ":"+name+">")
+	value, _, _ := strings.Cut(rest, name+">")
 	return value[:max(0, strings.LastIndex(value, "</"))]
 }
 
