@@ -108,26 +108,32 @@ func (x *Exchange) matchProperty(s *Scope, m *Multistatus, name davxml.Name) err
 	if err := s.require(r, x.at.raw, PrivRead); err != nil {
 		return err
 	}
-	base := x.at.href(true)
 	var failed error
-	err = c.Members(s, "", func(name2 string, r Resource) bool {
-		v, err := s.valueOf(r, name)
-		if err != nil {
-			failed = err
-			if errors.Is(err, storage.ErrNotFound) {
-				failed = nil
-			}
-			return failed == nil
+	err = c.Members(s, "", func(member string, r Resource) bool {
+		var mine bool
+		if mine, failed = s.namesUser(r, name); mine {
+			m.resource(s, memberHref(x.at.href(true), member, r), r)
 		}
-		if a, err := s.FindPrincipal(v.Child(davxml.DAV("href")).Text()); err == nil && slices.Contains(s.Identities, a.ID) {
-			m.resource(s, memberHref(base, name2, r), r)
-		}
-		if m.Count() >= expandMost {
+		if failed == nil && m.Count() >= expandMost {
 			failed = Forbidden(davxml.DAV("number-of-matches-within-limits"))
 		}
 		return failed == nil
 	})
 	return errors.Join(err, failed)
+}
+
+// namesUser reports whether a property refers to the user or to one of their
+// groups.
+func (s *Scope) namesUser(r Resource, name davxml.Name) (bool, error) {
+	v, err := s.valueOf(r, name)
+	if errors.Is(err, storage.ErrNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	a, err := s.FindPrincipal(v.Child(davxml.DAV("href")).Text())
+	return err == nil && slices.Contains(s.Identities, a.ID), nil
 }
 
 // memberHref is the path of a member of the collection at base.
