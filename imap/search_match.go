@@ -191,13 +191,12 @@ func (m *matcher) field(c *candidate, name string, text []byte) answer {
 	if !ok {
 		return maybe
 	}
-	for b := h; len(b) > 0; {
-		f := message.FirstField(b)
-		b = b[len(f.Raw):]
-		if !f.Is(name) {
+	for len(h) > 0 {
+		var field, value []byte
+		if field, value, h = message.Cut(h); len(field) != len(name) || !strings.EqualFold(string(field), name) {
 			continue
 		}
-		m.folded = mailbox.Fold(m.folded[:0], message.DecodeHeader(string(f.Value)))
+		m.folded = mailbox.FoldHeader(m.folded[:0], value)
 		if bytes.Contains(m.folded, text) {
 			return yes
 		}

@@ -68,7 +68,7 @@ func (m *matcher) prepare(k *imapwire.SearchKey) error {
 	case "MODSEQ":
 		m.modseq = true
 	case "BCC", "CC", "FROM", "SUBJECT", "TO", "HEADER", "BODY", "TEXT":
-		n := &needle{text: mailbox.Fold(nil, k.Text)}
+		n := &needle{text: mailbox.Fold(nil, []byte(k.Text))}
 		n.tri = mailbox.TrigramsOf(n.text)
 		m.texts[k] = n
 		m.longest = max(m.longest, len(n.text))

@@ -61,7 +61,7 @@ func TestSearchTexts(t *testing.T) {
 		"font", "zoe", "attachment", "Zoé Lambert", "5.1.1", "\uff5e", "margin:0"}
 	for round := range 3 {
 		for _, w := range words {
-			needle := mailbox.Fold(nil, w)
+			needle := mailbox.Fold(nil, []byte(w))
 			for key, in := range map[string]func(i int) bool{
 				"BODY":     func(i int) bool { return bytes.Contains(body[i], needle) },
 				"TEXT":     func(i int) bool { return bytes.Contains(body[i], needle) || bytes.Contains(header[i], needle) },

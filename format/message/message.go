@@ -143,6 +143,16 @@ func AppendFields(dst, header []byte, names []string, not bool) []byte {
 	return append(dst, '\r', '\n')
 }
 
+// Cut takes the first field off a header block, which is not empty: its name,
+// empty when the line is no field, its value, and what follows.
+func Cut(header []byte) (name, value, rest []byte) {
+	raw := header[:fieldLength(header)]
+	if name = fieldName(raw); name != nil {
+		value = bytes.TrimSpace(raw[bytes.IndexByte(raw, ':')+1:])
+	}
+	return name, value, header[len(raw):]
+}
+
 // fieldName returns the name of a field, nil when the line is no field.
 func fieldName(raw []byte) []byte {
 	colon := bytes.IndexByte(raw, ':')

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	"essaim.coop/essaim/format/message/messagetest"
@@ -16,9 +17,22 @@ func TestFold(t *testing.T) {
 	for _, c := range [][2]string{
 		{"ÉTÉ", "e\u0301te\u0301"}, {"plain TEXT", "plain text"}, {"Straße", "straße"}, {"ΣΑΣ", "σασ"}, {"\xff", "\ufffd"}, {"ﬁn", "fin"},
 	} {
-		if got := string(Fold(nil, c[0])); got != c[1] {
+		if got := string(Fold(nil, []byte(c[0]))); got != c[1] {
 			t.Errorf("%q is folded to %q, want %q", c[0], got, c[1])
 		}
+	}
+}
+
+func TestFoldOfEveryByte(t *testing.T) {
+	var all, want []byte
+	for c := range 128 {
+		for k := range 9 { // at every place of a word
+			all = append(append(all, strings.Repeat("-", k)...), byte(c))
+			want = append(append(want, strings.Repeat("-", k)...), bytes.ToLower([]byte{byte(c)})...)
+		}
+	}
+	if got := Fold(nil, all); !bytes.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
 	}
 }
 
@@ -157,12 +171,21 @@ func TestTextInPieces(t *testing.T) {
 			t.Error("a letter was cut in two")
 		}
 		for i := range 8000 {
-			if !found[i] && bytes.Contains(piece, Fold(nil, fmt.Sprintf("é%05d", i))) {
+			if !found[i] && bytes.Contains(piece, Fold(nil, fmt.Appendf(nil, "é%05d", i))) {
 				found[i] = true
 			}
 		}
 		return true
 	}); err != nil || len(found) != 8000 || pieces < 3 {
 		t.Errorf("%d words in %d pieces, %v", len(found), pieces, err)
+	}
+}
+
+func BenchmarkFold(b *testing.B) {
+	text := bytes.Repeat([]byte("The Meeting of next Thursday, about the Budget of the café. "), 300)
+	b.SetBytes(int64(len(text)))
+	var out []byte
+	for b.Loop() {
+		out = Fold(out[:0], text)
 	}
 }

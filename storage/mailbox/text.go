@@ -1,6 +1,8 @@
 package mailbox
 
 import (
+	"bytes"
+	"encoding/binary"
 	"errors"
 	"io"
 	"unicode"
@@ -14,29 +16,64 @@ import (
 // Fold appends text so that equal means equal to a search: without the case of
 // letters, and decomposed (i;unicode-casemap, RFC 5051, but for the order of
 // several accents on one letter). What is not UTF-8 becomes U+FFFD.
-func Fold(dst []byte, text string) []byte {
-	for i := 0; i < len(text); {
-		c := text[i]
-		if c < utf8.RuneSelf {
-			if c >= 'A' && c <= 'Z' {
-				c |= 0x20
-			}
-			dst = append(dst, c)
-			i++
-			continue
-		}
-		r, n := utf8.DecodeRuneInString(text[i:])
+func Fold(dst, text []byte) []byte {
+	for len(text) > 0 {
+		n := asciiLength(text)
 		start := len(dst)
-		dst = utf8.AppendRune(dst, unicode.ToLower(r))
-		if d := norm.NFKD.Properties(dst[start:]).Decomposition(); d != nil {
-			dst = append(dst[:start], d...)
+		dst = append(dst, text[:n]...)
+		lower(dst[start:])
+		for text = text[n:]; len(text) > 0 && text[0] >= utf8.RuneSelf; text = text[n:] {
+			var r rune
+			r, n = utf8.DecodeRune(text)
+			start := len(dst)
+			dst = utf8.AppendRune(dst, unicode.ToLower(r))
+			if d := norm.NFKD.Properties(dst[start:]).Decomposition(); d != nil {
+				dst = append(dst[:start], d...)
+			}
 		}
-		i += n
 	}
 	return dst
 }
 
-const textPiece = 32 << 10
+// FoldHeader is Fold of a header field's value, its encoded words decoded.
+func FoldHeader(dst, value []byte) []byte {
+	if !bytes.Contains(value, []byte("=?")) {
+		return Fold(dst, message.Unfold(value))
+	}
+	return Fold(dst, []byte(message.DecodeHeader(string(value))))
+}
+
+const (
+	ones  = 0x0101010101010101
+	highs = 0x80 * ones
+)
+
+// asciiLength is how many bytes of b, from its start, are ASCII.
+func asciiLength(b []byte) int {
+	n := 0
+	for ; n+8 <= len(b) && binary.LittleEndian.Uint64(b[n:])&highs == 0; n += 8 {
+	}
+	for n < len(b) && b[n] < utf8.RuneSelf {
+		n++
+	}
+	return n
+}
+
+// lower makes ASCII letters small, eight at a time.
+func lower(b []byte) {
+	for ; len(b) >= 8; b = b[8:] {
+		x := binary.LittleEndian.Uint64(b)
+		capital := (x + (0x80-'A')*ones) &^ (x + (0x80-'Z'-1)*ones) & highs
+		binary.LittleEndian.PutUint64(b, x|capital>>2)
+	}
+	for i, c := range b {
+		if c >= 'A' && c <= 'Z' {
+			b[i] = c | 0x20
+		}
+	}
+}
+
+const textPiece = 16 << 10
 
 // Text calls fn with the text of a message as a search sees it, folded, until
 // fn returns false: its header field by field with encoded words decoded, and
@@ -77,9 +114,9 @@ func (w *textWalk) header(p *message.Part, top bool) bool {
 		if f.Name == "" {
 			continue
 		}
-		w.folded = Fold(w.folded[:0], f.Name)
+		w.folded = Fold(w.folded[:0], f.Raw[:len(f.Name)])
 		w.folded = append(w.folded, ": "...)
-		w.folded = Fold(w.folded, message.DecodeHeader(string(f.Value)))
+		w.folded = FoldHeader(w.folded, f.Value)
 		if !w.fn(w.folded, top) {
 			return false
 		}
@@ -118,7 +155,7 @@ func (w *textWalk) text(r io.Reader) bool {
 		if err == nil {
 			whole = wholeRunes(w.raw[:n])
 		}
-		w.folded = Fold(w.folded, string(w.raw[:whole]))
+		w.folded = Fold(w.folded, w.raw[:whole])
 		if len(w.folded) > 0 && !w.fn(w.folded, false) {
 			return false
 		}
