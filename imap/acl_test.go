@@ -181,6 +181,9 @@ func TestNothingTellsThatAMailboxIsThere(t *testing.T) {
 	if got := yves.names(`LIST "" "Other Users*"`); !slices.Equal(got, want) {
 		t.Errorf("%q", got)
 	}
+	if got := yves.ok(`LIST "" "Other Users*" RETURN (MYRIGHTS)`); len(got) != 4 || got[3] != `* MYRIGHTS "Other Users/zoe@coop.example/Plans" lr` {
+		t.Errorf("%q", got)
+	}
 	if got := yves.ok(`LIST "" Shared*`); len(got) != 0 {
 		t.Errorf("%q", got)
 	}

@@ -15,7 +15,7 @@ func TestCapabilitiesAreTrue(t *testing.T) {
 		"IMAP4rev1": "LSUB CHECK",
 		"UIDPLUS":   "UID_EXPUNGE", "MOVE": "MOVE UID_MOVE", "ID": "ID", "IDLE": "IDLE", "NAMESPACE": "NAMESPACE",
 		"ESEARCH": "SEARCH UID_SEARCH", "CONDSTORE": "FETCH UID_FETCH STORE UID_STORE", "UNSELECT": "UNSELECT", "ENABLE": "ENABLE",
-		"ACL": "SETACL DELETEACL GETACL LISTRIGHTS MYRIGHTS", "RIGHTS=kxte": "SETACL", "BINARY": "FETCH APPEND",
+		"ACL": "SETACL DELETEACL GETACL LISTRIGHTS MYRIGHTS", "RIGHTS=kxte": "SETACL", "BINARY": "FETCH APPEND", "LIST-MYRIGHTS": "LIST", "WITHIN": "SEARCH", "SAVEDATE": "FETCH SEARCH",
 	} {
 		if !strings.Contains(" "+caps+" ", " "+capability+" ") {
 			t.Error(capability, "is not announced")

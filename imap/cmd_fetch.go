@@ -226,6 +226,10 @@ func (f *fetcher) start(seq uint32, m mailbox.Message, flags func([]byte) []byte
 		b = append(b, ` INTERNALDATE "`...)
 		b = append(time.Unix(m.Internal, 0).UTC().AppendFormat(b, internalDate), '"')
 	}
+	if f.SaveDate { // RFC 8514
+		b = append(b, ` SAVEDATE "`...)
+		b = append(time.Unix(int64(m.Saved), 0).UTC().AppendFormat(b, internalDate), '"')
+	}
 	if f.Size {
 		b = appendUint(append(b, " RFC822.SIZE "...), uint64(m.Size))
 	}

@@ -89,7 +89,7 @@ func (f *fetcher) sections(m *opened) error {
 
 // empty reports whether nothing stands before the first section.
 func (f *fetcher) empty() bool {
-	return !f.UID && !f.Flags && !f.InternalDate && !f.Size && !f.ModSeq && !f.Envelope && !f.BodyStructure && !f.Body && !f.seenToo()
+	return !f.UID && !f.Flags && !f.InternalDate && !f.SaveDate && !f.Size && !f.ModSeq && !f.Envelope && !f.BodyStructure && !f.Body && !f.seenToo()
 }
 
 // opened is a message being read.

@@ -22,7 +22,7 @@ type listed struct {
 }
 
 // cmdList is LIST (RFC 9051 §6.3.9) with LIST-EXTENDED (RFC 5258), LIST-STATUS
-// (RFC 5819), SPECIAL-USE (RFC 6154) and CHILDREN (RFC 3348).
+// (RFC 5819), LIST-MYRIGHTS (RFC 8440), SPECIAL-USE (RFC 6154) and CHILDREN (RFC 3348).
 func (s *session) cmdList(*command) error {
 	a, err := s.dec.List(s.utf8Names())
 	if err != nil {
@@ -43,6 +43,9 @@ func (s *session) cmdList(*command) error {
 		for _, n := range names {
 			if info, ok := selects(a, n); ok && matchAny(a.Reference, a.Patterns, n.name) {
 				s.listLine(a, n, info)
+				if a.ReturnMyRights && n.box != nil { // RFC 8440
+					s.myRights(n.name, n.rights)
+				}
 				if a.ReturnStatus != nil && n.box != nil && n.rights.Has(storage.RightRead) {
 					s.statusLine(n.name, n.box, *a.ReturnStatus)
 				}

@@ -18,9 +18,13 @@ func (s *session) cmdMyRights(*command) error {
 		if r&any == 0 {
 			return storage.ErrNotFound
 		}
-		s.enc.Raw("* MYRIGHTS ").Mailbox(p.prefix+box.Name, s.utf8Names()).SP().Raw(wireRights(r)).CRLF()
+		s.myRights(p.prefix+box.Name, r)
 		return nil
 	})
+}
+
+func (s *session) myRights(name string, r storage.Rights) {
+	s.enc.Raw("* MYRIGHTS ").Mailbox(name, s.utf8Names()).SP().Raw(wireRights(r)).CRLF()
 }
 
 // wireRights writes rights with the two letters that older clients know: c for

@@ -123,6 +123,14 @@ func (m *matcher) matchHot(k *imapwire.SearchKey, msg *mailbox.Message) (answer,
 		return is(inRanges(m.sets[k], msg.UID)), true
 	case "BEFORE", "ON", "SINCE":
 		return is(onDay(k.Op, time.Unix(msg.Internal, 0).UTC(), k.Date)), true
+	case "OLDER": // RFC 5032 §3
+		return is(m.now.Unix()-msg.Internal >= int64(k.N)), true
+	case "YOUNGER":
+		return is(m.now.Unix()-msg.Internal <= int64(k.N)), true
+	case "SAVEDBEFORE", "SAVEDON", "SAVEDSINCE": // RFC 8514 §4.3
+		return is(onDay(strings.TrimPrefix(k.Op, "SAVED"), time.Unix(int64(msg.Saved), 0).UTC(), k.Date)), true
+	case "SAVEDATESUPPORTED":
+		return yes, true
 	}
 	return noMatch, false
 }

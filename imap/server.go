@@ -16,7 +16,7 @@
 // SPECIAL-USE and CREATE-SPECIAL-USE, 3348 CHILDREN, 8438 STATUS=SIZE, 7162
 // CONDSTORE, 4959 SASL-IR, 7889 APPENDLIMIT, 5530 response codes, 7677 and 5802
 // SCRAM-SHA-256(-PLUS), 8314 implicit TLS, 4314 ACL,
-// 3516 BINARY.
+// 3516 BINARY, 8440 LIST-MYRIGHTS, 5032 WITHIN, 8514 SAVEDATE.
 // Partial: RFC 7162 without QRESYNC; 3516 keeps no NUL: such a message is refused.
 // Refused: UTF8=ACCEPT (RFC 6855; rev2 gives names in UTF-8), UIDONLY (clients
 // break on it), COMPRESS (RFC 4978: compress/flate withholds partial flushes),

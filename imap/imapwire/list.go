@@ -6,7 +6,7 @@ type ListArgs struct {
 	Patterns                                                               []string
 	Extended                                                               bool // any option or more than one pattern
 	SelectSubscribed, SelectRemote, SelectRecursiveMatch, SelectSpecialUse bool
-	ReturnSubscribed, ReturnChildren, ReturnSpecialUse                     bool
+	ReturnSubscribed, ReturnChildren, ReturnSpecialUse, ReturnMyRights     bool
 	ReturnStatus                                                           *StatusItems
 }
 
@@ -152,6 +152,8 @@ func (d *Decoder) listReturn(a *ListArgs) error {
 			a.ReturnChildren = true
 		case o == "SPECIAL-USE":
 			a.ReturnSpecialUse = true
+		case o == "MYRIGHTS":
+			a.ReturnMyRights = true
 		case o == "STATUS":
 			if err := d.SP(); err != nil {
 				return err

@@ -9,6 +9,7 @@ import (
 type FetchArgs struct {
 	Set                                              Set
 	UID, Flags, InternalDate, Size, Envelope, ModSeq bool
+	SaveDate                                         bool
 	BodyStructure, Body                              bool
 	Sections                                         []Section
 	ChangedSince                                     uint64
@@ -80,6 +81,8 @@ func (d *Decoder) fetchItem(a *FetchArgs, alone bool) error {
 		a.Flags = true
 	case "INTERNALDATE":
 		a.InternalDate = true
+	case "SAVEDATE":
+		a.SaveDate = true
 	case "RFC822.SIZE":
 		a.Size = true
 	case "ENVELOPE":

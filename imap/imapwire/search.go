@@ -24,7 +24,8 @@ type SearchArgs struct {
 	Key                        SearchKey
 }
 
-// Search reads them (RFC 9051 §6.4.4, RFC 4731, RFC 5182, RFC 7162 §3.1.5).
+// Search reads them (RFC 9051 §6.4.4, RFC 4731, RFC 5182, RFC 7162 §3.1.5,
+// RFC 5032, RFC 8514).
 func (d *Decoder) Search() (a SearchArgs, err error) {
 	if err := d.SP(); err != nil {
 		return a, err
@@ -145,7 +146,7 @@ func (d *Decoder) searchKey() (k SearchKey, err error) {
 var plainKeys = map[string]bool{
 	"ALL": true, "ANSWERED": true, "DELETED": true, "DRAFT": true, "FLAGGED": true, "NEW": true, "OLD": true,
 	"RECENT": true, "SEEN": true, "UNANSWERED": true, "UNDELETED": true, "UNDRAFT": true, "UNFLAGGED": true,
-	"UNSEEN": true, "RETURN": true, "CHARSET": true,
+	"UNSEEN": true, "RETURN": true, "CHARSET": true, "SAVEDATESUPPORTED": true,
 }
 
 func (d *Decoder) searchOperand(k *SearchKey) (err error) {
@@ -171,8 +172,12 @@ func (d *Decoder) searchOperand(k *SearchKey) (err error) {
 		}
 	case "BEFORE", "ON", "SINCE", "SENTBEFORE", "SENTON", "SENTSINCE", "SAVEDBEFORE", "SAVEDON", "SAVEDSINCE":
 		k.Date, err = d.date()
-	case "LARGER", "SMALLER", "OLDER", "YOUNGER":
+	case "LARGER", "SMALLER":
 		k.N, err = d.Number()
+	case "OLDER", "YOUNGER":
+		if k.N, err = d.Number(); err == nil && k.N == 0 { // RFC 5032 §3: nz-number
+			err = bad("an interval of no seconds")
+		}
 	case "UID":
 		k.Set, err = d.Set()
 	case "MODSEQ":
