@@ -172,6 +172,7 @@ func (a *App) start(ctx context.Context, fail context.CancelCauseFunc) error {
 		a.goes.Go(func() { a.emptyTrash(ctx) })
 	}
 	a.goes.Go(func() { _ = a.serveControl(ctx) })
+	a.goes.Go(func() { a.housekeep(ctx) })
 	return nil
 }
 

@@ -55,6 +55,9 @@ type Reader interface {
 	// Scan calls fn in order of the keys in [from, to), a nil to being the end,
 	// or backwards, until fn returns false. fn must not write.
 	Scan(from, to []byte, reverse bool, fn func(key, value []byte) bool)
+	// Blobs calls fn with every body and its size, in order of the IDs, until fn
+	// returns false. In an Update, bodies that are not durable may be missing.
+	Blobs(fn func(id blob.ID, size int64) bool)
 }
 
 // A Tx is the transaction of one Update. Errors are sticky: the Update fails.

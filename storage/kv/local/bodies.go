@@ -5,15 +5,16 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io/fs"
 
 	"essaim.coop/essaim/storage/blob"
 	"essaim.coop/essaim/storage/kv"
 )
 
 // bodyPath is where a large body's file is.
-func (db *DB) bodyPath(id blob.ID) string {
-	return db.path("blobs", fmt.Sprint(uint64(id>>10)), fmt.Sprint(uint64(id)))
-}
+func (db *DB) bodyPath(id blob.ID) string { return db.path(bodyName(id)) }
+
+func bodyName(id blob.ID) string { return fmt.Sprintf("blobs/%d/%d", uint64(id>>10), uint64(id)) }
 
 // Open is kv.Engine. A small body's stored form is read whole and verified here;
 // a large one's file stays open until the Reader is closed.
@@ -32,19 +33,35 @@ func (db *DB) Open(id blob.ID) (*blob.Reader, error) {
 	case p == (place{}):
 		return nil, fmt.Errorf("body %d: %w", id, kv.ErrNoBlob)
 	case p.segment == 0:
-		return blob.OpenFile(db.fs, db.bodyPath(id), p.size)
+		r, err := blob.OpenFile(db.fs, db.bodyPath(id), p.size)
+		if errors.Is(err, fs.ErrNotExist) {
+			if db.freedSince(id) {
+				return nil, fmt.Errorf("body %d: %w", id, kv.ErrNoBlob)
+			}
+			return nil, fmt.Errorf("body %d in %s: %w: %w", id, bodyName(id), blob.ErrCorrupt, err)
+		}
+		return r, err
 	}
 	it, err := db.readItem(p)
 	if err == nil && it.id != id {
 		err = errItem
 	}
 	if err != nil {
-		return nil, fmt.Errorf("body %d in segment %d at %d: %w: %w", id, p.segment, p.offset, blob.ErrCorrupt, err)
+		return nil, fmt.Errorf("body %d in journal/%08d at %d: %w: %w", id, p.segment, p.offset, blob.ErrCorrupt, err)
 	}
 	if it.packed {
 		return blob.NewPackedReader(it.data, it.size), nil
 	}
 	return blob.NewReader(it.data), nil
+}
+
+func (db *DB) freedSince(id blob.ID) bool {
+	sn, err := db.capture(nil)
+	if err != nil {
+		return false
+	}
+	defer sn.end()
+	return sn.place(id) == place{}
 }
 
 // readItem reads the item of a small body. moving is held.
@@ -73,16 +90,28 @@ func (db *DB) places(fn func(blob.ID, place) bool) error {
 		return err
 	}
 	defer sn.end()
-	over := sn.over.copy()
-	if sn.under != nil {
-		sn.under.blobs.Scan(func(id blob.ID, p place) bool {
+	sn.places(fn)
+	return sn.err
+}
+
+// Blobs is kv.Reader.
+func (s *snapshot) Blobs(fn func(blob.ID, int64) bool) {
+	s.places(func(id blob.ID, p place) bool { return fn(id, p.size) })
+}
+
+func (s *snapshot) places(fn func(blob.ID, place) bool) {
+	over := s.over.copy()
+	if s.under != nil {
+		s.under.blobs.Scan(func(id blob.ID, p place) bool {
 			if _, ok := over.blobs.Get(id); !ok {
 				over.blobs.Set(id, p)
 			}
 			return true
 		})
 	}
-	return merge(sn, over, fn)
+	if err := merge(s, over, fn); err != nil && s.err == nil {
+		s.err = err
+	}
 }
 
 // merge walks tree and overlay side by side.

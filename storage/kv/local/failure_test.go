@@ -107,7 +107,7 @@ func TestDamageAfterAFailureMakesItReadOnly(t *testing.T) {
 	failSync(t, fs, db)
 	fs.Flip(dir+"/journal/00000001", 8*(segmentHeader+frameHeader+itemHeader+3))
 	db = open(t, dir, opt)
-	if why := db.ReadOnly(); !strings.Contains(why, "segment 1") {
+	if why := db.ReadOnly(); !strings.Contains(why, "journal/00000001") {
 		t.Errorf("with a damaged body: %q", why)
 	}
 	if err := db.Close(); err != nil {
@@ -146,18 +146,24 @@ func TestTheNoteIsBestEffort(t *testing.T) {
 
 // Every bit of the tree's file that matters is reported by the file's name, and
 // no damage of it is the end of the process.
-func TestEveryBitOfTheTreeIsReported(t *testing.T) {
+func TestEveryBitOfTheTreeIsReported(t *testing.T)  { everyBit(t, "tree.db") }
+func TestEveryBitOfTheSpareIsReported(t *testing.T) { everyBit(t, "spare.db") }
+
+func everyBit(t *testing.T, name string) {
 	dir := t.TempDir()
 	db := open(t, dir, Options{Ballast: -1})
 	want := fillTree(t, db)
 	if err := db.Checkpoint(); err != nil {
 		t.Fatal(err)
 	}
+	if err := db.followSpare(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	used := db.Stats().Tree // behind it are pages that were never written
 	if err := db.Close(); err != nil {
 		t.Fatal(err)
 	}
-	tree, err := os.OpenFile(dir+"/tree.db", os.O_RDWR, 0)
+	tree, err := os.OpenFile(dir+"/"+name, os.O_RDWR, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -180,7 +186,7 @@ func TestEveryBitOfTheTreeIsReported(t *testing.T) {
 	for bit := int64(0); bit < used*8; bit += step {
 		flips++
 		flip(bit)
-		if treeFlipIsSeen(t, dir, want, bit) {
+		if treeFlipIsSeen(t, dir, name, want, bit) {
 			reported++
 		}
 		flip(bit)
@@ -209,7 +215,7 @@ func fillTree(t *testing.T, db *DB) map[string]string {
 }
 
 // treeFlipIsSeen fails the test if damage is neither reported nor harmless.
-func treeFlipIsSeen(t *testing.T, dir string, want map[string]string, bit int64) (seen bool) {
+func treeFlipIsSeen(t *testing.T, dir, name string, want map[string]string, bit int64) (seen bool) {
 	t.Helper()
 	db, err := Open(dir, Options{ReadOnly: true})
 	if err != nil {
@@ -217,7 +223,7 @@ func treeFlipIsSeen(t *testing.T, dir string, want map[string]string, bit int64)
 	}
 	defer db.kill()
 	for _, s := range verified(t, db) {
-		if !strings.HasPrefix(s, "tree.db: ") {
+		if !strings.HasPrefix(s, name+": ") {
 			t.Fatalf("bit %d: reported as %q", bit, s)
 		}
 		seen = true

@@ -83,11 +83,11 @@ func (db *DB) newSegment(n uint32, prev int64) (*segment, error) {
 func readSegmentHeader(f vfs.File, n uint32) (prev int64, err error) {
 	h := make([]byte, segmentHeader)
 	if _, err := f.ReadAt(h, 0); err != nil {
-		return 0, fmt.Errorf("%w: header of journal segment %d: %w", kv.ErrCorrupt, n, err)
+		return 0, fmt.Errorf("%w: header of journal/%08d: %w", kv.ErrCorrupt, n, err)
 	}
 	if string(h[:8]) != segmentMagic || binary.LittleEndian.Uint32(h[8:]) != n ||
 		crc32.Checksum(h[:20], blob.Castagnoli) != binary.LittleEndian.Uint32(h[20:]) {
-		return 0, fmt.Errorf("%w: header of journal segment %d", kv.ErrCorrupt, n)
+		return 0, fmt.Errorf("%w: header of journal/%08d", kv.ErrCorrupt, n)
 	}
 	return int64(binary.LittleEndian.Uint64(h[12:])), nil
 }

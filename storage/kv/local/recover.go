@@ -24,7 +24,7 @@ import (
 func (db *DB) recover() error {
 	s, pos, fresh, err := readState(db.tree)
 	if err != nil {
-		return err
+		return fmt.Errorf("tree.db: %w", err)
 	}
 	if err := db.openSegments(); err != nil {
 		return err
@@ -86,7 +86,7 @@ func sound(fn func() error) (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		if r := recover(); r != nil {
-			err = fmt.Errorf("%w: a page of the tree: %v", kv.ErrCorrupt, r)
+			err = fmt.Errorf("%w: a page: %v", kv.ErrCorrupt, r)
 		}
 	}()
 	return fn()
@@ -146,7 +146,7 @@ func (db *DB) replayJournal(s *state, pos position) error {
 	for n := pos.segment; ; n++ {
 		f := db.files.get(n)
 		if f == nil {
-			return fmt.Errorf("%w: journal segment %d is missing", kv.ErrCorrupt, n)
+			return fmt.Errorf("%w: journal/%08d is missing", kv.ErrCorrupt, n)
 		}
 		end, err := db.replaySegment(s, n, f, off)
 		if err != nil {
@@ -165,11 +165,11 @@ func (db *DB) replayJournal(s *state, pos position) error {
 			case err != nil:
 				return err
 			case prev != end:
-				return fmt.Errorf("%w: journal segment %d ends at %d, must end at %d", kv.ErrCorrupt, n, end, prev)
+				return fmt.Errorf("%w: journal/%08d ends at %d, must end at %d", kv.ErrCorrupt, n, end, prev)
 			}
 		}
 		if last := db.files.numbers(); db.files.get(n+1) == nil && last[len(last)-1] > n {
-			return fmt.Errorf("%w: journal segment %d is missing", kv.ErrCorrupt, n+1)
+			return fmt.Errorf("%w: journal/%08d is missing", kv.ErrCorrupt, n+1)
 		}
 		if next == nil {
 			return db.cutTail(n, f, end)
@@ -197,7 +197,7 @@ func (db *DB) replaySegment(s *state, n uint32, file vfs.File, off int64) (end i
 	defer func() { _ = tx.Rollback() }()
 	r := replayer{state: s, tree: tx, redo: db.noteRedo}
 	if off > size {
-		return 0, fmt.Errorf("%w: journal segment %d is shorter than its checkpoint", kv.ErrCorrupt, n)
+		return 0, fmt.Errorf("%w: journal/%08d is shorter than its checkpoint", kv.ErrCorrupt, n)
 	}
 	var buf []byte
 	for {
@@ -212,7 +212,7 @@ func (db *DB) replaySegment(s *state, n uint32, file vfs.File, off int64) (end i
 			return off, nil // torn, or what the file was before
 		}
 		if err := r.frame(n, off, payload); err != nil {
-			return 0, fmt.Errorf("%w: journal segment %d at %d: frame %d", err, n, off, seq)
+			return 0, fmt.Errorf("%w: journal/%08d at %d: frame %d", err, n, off, seq)
 		}
 		db.seq = seq
 		off += frameLength(payload)
@@ -287,7 +287,7 @@ func (db *DB) inspectTail(n uint32, end, size int64) (clean bool, err error) {
 			clean = false
 			if i+4 <= len(b) && binary.LittleEndian.Uint32(b[i:]) == frameMagic {
 				if seq, _, _, err := readFrame(file, off+int64(i), size, nil); err == nil && seq > db.seq+1 {
-					return false, fmt.Errorf("%w: journal segment %d at %d: frame %d is damaged, frame %d is not", kv.ErrCorrupt, n, end, db.seq+1, seq)
+					return false, fmt.Errorf("%w: journal/%08d at %d: frame %d is damaged, frame %d is not", kv.ErrCorrupt, n, end, db.seq+1, seq)
 				}
 			}
 		}

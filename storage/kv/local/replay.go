@@ -99,7 +99,7 @@ func (db *DB) eachFrame(from, to position, bad func(string), fn func(at position
 	for more := true; more && from != to; {
 		f := db.files.get(from.segment)
 		if f == nil {
-			return from, fmt.Errorf("%w: journal segment %d is missing", kv.ErrCorrupt, from.segment)
+			return from, fmt.Errorf("%w: journal/%08d is missing", kv.ErrCorrupt, from.segment)
 		}
 		end, err := db.segmentEnd(from.segment, to)
 		if err != nil {
@@ -112,7 +112,7 @@ func (db *DB) eachFrame(from, to position, bad func(string), fn func(at position
 		seq, payload, next, err := readFrame(f, from.offset, end, buf)
 		buf = next
 		if errors.Is(err, errPayload) && seq == from.seq+1 {
-			bad(fmt.Sprintf("journal segment %d at %d: frame %d is damaged", from.segment, from.offset, seq))
+			bad(fmt.Sprintf("journal/%08d at %d: frame %d is damaged", from.segment, from.offset, seq))
 			err = nil
 		}
 		if errors.Is(err, io.EOF) && from.segment < to.segment && db.begun(db.files.get(from.segment+1), from.seq+1) {
@@ -120,7 +120,7 @@ func (db *DB) eachFrame(from, to position, bad func(string), fn func(at position
 			continue
 		}
 		if errors.Is(err, io.EOF) || err == nil && seq != from.seq+1 {
-			err = fmt.Errorf("%w: journal segment %d at %d: no frame %d", kv.ErrCorrupt, from.segment, from.offset, from.seq+1)
+			err = fmt.Errorf("%w: journal/%08d at %d: no frame %d", kv.ErrCorrupt, from.segment, from.offset, from.seq+1)
 		}
 		if err != nil {
 			return from, err
@@ -140,7 +140,7 @@ func (db *DB) segmentEnd(n uint32, to position) (int64, error) {
 	}
 	next := db.files.get(n + 1)
 	if n > to.segment || next == nil {
-		return 0, fmt.Errorf("%w: journal segment %d is missing", kv.ErrCorrupt, n+1)
+		return 0, fmt.Errorf("%w: journal/%08d is missing", kv.ErrCorrupt, n+1)
 	}
 	end, err := readSegmentHeader(next, n+1)
 	if err != nil {

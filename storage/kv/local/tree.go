@@ -194,7 +194,7 @@ func (db *DB) capture(s *state) (*snapshot, error) {
 	}
 	if sn.keys = sn.bucket(bucketKV); sn.keys == nil {
 		sn.end()
-		return nil, fmt.Errorf("%w: a page of the tree", kv.ErrCorrupt)
+		return nil, fmt.Errorf("%w: a page of tree.db", kv.ErrCorrupt)
 	}
 	return sn, nil
 }
@@ -213,7 +213,7 @@ func (s *snapshot) bucket(name []byte) *bolt.Bucket {
 // nothing is, which is damage like any other.
 func (s *snapshot) astray() {
 	if r := recover(); r != nil && s.err == nil {
-		s.err = fmt.Errorf("%w: a page of the tree: %v", kv.ErrCorrupt, r)
+		s.err = fmt.Errorf("%w: a page of tree.db: %v", kv.ErrCorrupt, r)
 	}
 }
 

@@ -48,7 +48,7 @@ func verifyPages(ctx context.Context, path string, t *bolt.DB, bad func(string))
 // verifySpare walks the spare copy of the tree and the journal that makes the
 // tree of it.
 func (db *DB) verifySpare(ctx context.Context, bad func(string)) error {
-	if db.opt.Spare < 0 || db.opt.ReadOnly && db.spare.segment == 0 {
+	if db.opt.Spare < 0 {
 		return nil
 	}
 	path := db.path("spare.db")
@@ -102,7 +102,7 @@ func (db *DB) VerifyBody(id blob.ID) error {
 	}
 	defer r.Close()
 	if _, err := io.Copy(io.Discard, r); err != nil {
-		return fmt.Errorf("body %d: %w", id, err)
+		return fmt.Errorf("body %d in %s: %w", id, bodyName(id), err) // a small one was read by Open
 	}
 	return nil
 }
