@@ -86,7 +86,14 @@ func (m *matcher) prepare(k *imapwire.SearchKey) error {
 // between two views of the store.
 func (m *matcher) search() (found []storage.Range, highest storage.ModSeq, err error) {
 	todo := m.sel.view.Ranges()
-	for len(todo) > 0 {
+	for told := m.now; len(todo) > 0; {
+		if now := time.Now(); now.Sub(told) >= searchSilence {
+			told = now
+			m.untagged("OK still searching")
+			if err := m.conn.flush(); err != nil {
+				return nil, 0, err
+			}
+		}
 		var unsure []candidate
 		err := m.srv.DB.View(func(tx *storage.Tx) (err error) {
 			if m.box, err = mailbox.ByID(tx, m.sel.id); err != nil {
@@ -110,6 +117,10 @@ func (m *matcher) search() (found []storage.Range, highest storage.ModSeq, err e
 	m.keepSignatures(0)
 	return union(m.found), m.highest, nil
 }
+
+// searchSilence is how long a search says nothing: a client that hears nothing
+// gives up, and one that has gone need not be searched for.
+var searchSilence = 10 * time.Second
 
 // hit notes a message that is found.
 func (m *matcher) hit(msg mailbox.Message) {

@@ -90,3 +90,16 @@ func TestSearchTexts(t *testing.T) {
 		t.Errorf("%d messages read for a word that is nowhere", reads)
 	}
 }
+
+// A search that takes long says so, and ends when its client has gone.
+func TestALongSearchSpeaks(t *testing.T) {
+	old := searchSilence
+	searchSilence = 0
+	t.Cleanup(func() { searchSilence = old })
+	h := newHouse(t)
+	h.deliver(t, "INBOX", hello)
+	p := h.in(t, "INBOX")
+	if got := p.ok("SEARCH BODY hello"); len(got) != 2 || got[0] != "* OK still searching" || got[1] != "* SEARCH 1" {
+		t.Errorf("%q", got)
+	}
+}
