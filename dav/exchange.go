@@ -82,6 +82,9 @@ func (x *Exchange) Find(s *Scope, ref string) (Resource, error) {
 	return s.find(l)
 }
 
+// Find is Exchange.Find within a transaction.
+func (s *Scope) Find(ref string) (Resource, error) { return s.x.Find(s, ref) }
+
 // find resolves a location. A resource that is no collection is not found
 // under a path that ends in a slash.
 func (s *Scope) find(l location) (Resource, error) {

@@ -38,20 +38,25 @@ func put(x *Exchange) error {
 	body, committed := up.Body, false
 	up.Finally(func(bool) { body.Discard() })
 	defer func() { up.finish(committed) }()
-	if err := w.Receive(up); err != nil {
-		return err
-	}
 	var r Resource
 	created := false
-	err = x.Update(func(s *Scope) error {
-		t, w, err := x.putTarget(s, c)
-		if err != nil {
-			return err
+	for again := 0; ; again++ {
+		up.Body = body
+		if err = w.Receive(up); err == nil {
+			err = x.Update(func(s *Scope) error {
+				t, w, err := x.putTarget(s, c)
+				if err != nil {
+					return err
+				}
+				created = t.r == nil
+				r, err = w.Write(s, t.name, t.r, up)
+				return err
+			})
 		}
-		created = t.r == nil
-		r, err = w.Write(s, t.name, t.r, up)
-		return err
-	})
+		if !errors.Is(err, ErrStale) || again == mostStale {
+			break
+		}
+	}
 	if err != nil {
 		return err
 	}
@@ -59,6 +64,12 @@ func put(x *Exchange) error {
 	x.stored(r, up, created)
 	return nil
 }
+
+// ErrStale is a Write that finds another state than its Receive has looked at:
+// both are called again.
+var ErrStale = fmt.Errorf("the state has changed meanwhile: %w", storage.ErrTemporary)
+
+const mostStale = 20
 
 // stored answers a PUT that succeeded.
 func (x *Exchange) stored(r Resource, up *Upload, created bool) {

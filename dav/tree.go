@@ -149,6 +149,9 @@ type Upload struct {
 	after []func(committed bool)
 }
 
+// DB is the store, for what Receive has to look at.
+func (u *Upload) DB() *storage.DB { return u.db }
+
 // Stage starts a body to attach beside or in place of Body.
 func (u *Upload) Stage() *blob.Writer { return u.db.Stage() }
 

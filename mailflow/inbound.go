@@ -94,6 +94,12 @@ func (m *Mail) stage(env *smtp.Envelope, body io.Reader, now time.Time) (*mailbo
 	return in, err
 }
 
+// Post sends a message that this server has written, in a transaction: from a
+// member, to one address. The queue is to be woken after it.
+func (m *Mail) Post(tx *storage.Tx, from, to string, in *mailbox.Incoming, now time.Time) error {
+	return m.route(tx, &smtp.Envelope{From: from, To: []smtp.Rcpt{{Addr: to}}}, in, now)
+}
+
 // Return brings a report of the queue to the sender of a message, in the
 // queue's transaction. A sender who is not here any more gets none.
 func (m *Mail) Return(tx *storage.Tx, to string, in *mailbox.Incoming, now time.Time) error {

@@ -25,6 +25,7 @@ import (
 
 	"essaim.coop/essaim/storage"
 	"essaim.coop/essaim/storage/accounts"
+	"essaim.coop/essaim/storage/mailbox"
 )
 
 // Mail is the flow of mail over one store. Its fields are set before use and
@@ -35,6 +36,10 @@ type Mail struct {
 	Hostname string
 	Log      *slog.Logger
 	Wake     func() // tells the queue that it has something new
+	// Arrived, if not nil, hears of every message put into an account's mailbox, in
+	// that transaction. login is the account that has logged in to send it, 0 for a
+	// message from elsewhere.
+	Arrived func(tx *storage.Tx, to, login storage.AccountID, in *mailbox.Incoming) error
 
 	full atomic.Int64 // when the disk was last found full, in Unix milliseconds
 }

@@ -40,7 +40,7 @@ func (m *Mail) route(tx *storage.Tx, env *smtp.Envelope, in *mailbox.Incoming, n
 			return err
 		}
 	}
-	if err := m.deliver(tx, &r, in, now); err != nil {
+	if err := m.deliver(tx, &r, env, in, now); err != nil {
 		return err
 	}
 	return m.enqueue(tx, &r, env, in, now)
@@ -84,9 +84,12 @@ func domainOf(addr string) string { return addr[strings.LastIndexByte(addr, '@')
 
 // deliver appends to the local mailboxes. One without room fails before anything
 // is written for it; when there is nobody else, the message does.
-func (m *Mail) deliver(tx *storage.Tx, r *routed, in *mailbox.Incoming, now time.Time) error {
+func (m *Mail) deliver(tx *storage.Tx, r *routed, env *smtp.Envelope, in *mailbox.Incoming, now time.Time) error {
 	for _, p := range r.local {
 		err := m.Into(tx, p.account, in, now)
+		if err == nil && m.Arrived != nil && env.From != "" { // a report invites nobody
+			err = m.Arrived(tx, p.account, loginOf(env), in)
+		}
 		switch {
 		case errors.Is(err, storage.ErrQuota) && len(r.local)+len(r.remote) > 1:
 			r.full = append(r.full, p)
@@ -98,6 +101,13 @@ func (m *Mail) deliver(tx *storage.Tx, r *routed, in *mailbox.Incoming, now time
 		return storage.ErrQuota
 	}
 	return nil
+}
+
+func loginOf(env *smtp.Envelope) storage.AccountID {
+	if env.Session.Login == nil {
+		return 0
+	}
+	return storage.AccountID(env.Session.Login.Account)
 }
 
 // Into appends to one account's INBOX.

@@ -65,6 +65,7 @@ const (
 	KindFolder
 	KindCalendar
 	KindAddressBook
+	KindInbox // of scheduling messages (RFC 6638 §2.2)
 )
 
 // The vocabulary of errors. Rooms wrap them; each door has one table that

@@ -137,7 +137,7 @@ func (tx *Tx) account(a AccountID) (HouseholdID, ModSeq) {
 // DeleteAccount removes an account that has no collections, with its rights and
 // properties on what others have.
 func (tx *Tx) DeleteAccount(a AccountID) error {
-	for _, k := range []Kind{KindMailbox, KindFolder, KindCalendar, KindAddressBook} {
+	for _, k := range []Kind{KindMailbox, KindFolder, KindCalendar, KindAddressBook, KindInbox} {
 		if len(tx.Collections(a, k)) > 0 {
 			return fmt.Errorf("account %d has collections: %w", a, ErrConflict)
 		}

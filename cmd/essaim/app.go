@@ -21,6 +21,7 @@ import (
 	"essaim.coop/essaim/internal/trace"
 	"essaim.coop/essaim/internal/web"
 	"essaim.coop/essaim/mailflow"
+	"essaim.coop/essaim/mailflow/itip"
 	"essaim.coop/essaim/mailflow/queue"
 	"essaim.coop/essaim/smtp"
 	"essaim.coop/essaim/storage"
@@ -42,9 +43,11 @@ type App struct {
 	auth  *accounts.Service
 	mail  *mailflow.Mail
 	queue *queue.Queue
-	views *mailbox.Views
-	rings map[string]*trace.Ring
-	gate  *web.Gate // of logins on the web
+	// scheduling brings invitations to calendars and mailboxes.
+	scheduling *itip.Service
+	views      *mailbox.Views
+	rings      map[string]*trace.Ring
+	gate       *web.Gate // of logins on the web
 
 	goes    sync.WaitGroup
 	servers []service
@@ -96,6 +99,10 @@ func (a *App) wireMail() error {
 		Into: a.mail.Into, Return: a.mail.Return, NewTrace: func(s string) queue.Trace { return a.rings["queue"].New(s) },
 	}
 	a.mail.Wake = a.queue.Wake
+	a.scheduling = &itip.Service{DB: a.db, Hostname: a.cfg.Hostname, Log: a.log, Post: a.mail.Post, Wake: a.queue.Wake}
+	a.mail.Arrived = func(tx *storage.Tx, to, login storage.AccountID, in *mailbox.Incoming) error {
+		return itip.Arrived(tx, to, login, false, in)
+	}
 	return nil
 }
 
@@ -167,6 +174,11 @@ func (a *App) start(ctx context.Context, fail context.CancelCauseFunc) error {
 		a.goes.Go(func() {
 			if err := a.queue.Run(ctx); err != nil && ctx.Err() == nil {
 				fail(fmt.Errorf("queue: %w", err))
+			}
+		})
+		a.goes.Go(func() {
+			if err := a.scheduling.Run(ctx); err != nil && ctx.Err() == nil {
+				fail(fmt.Errorf("scheduling: %w", err))
 			}
 		})
 		a.goes.Go(func() { a.emptyTrash(ctx) })

@@ -21,11 +21,15 @@ type groupAdd struct {
 	Address string `arg:"" help:"The group's address."`
 	Name    string `help:"Its name."`
 	Forward bool   `help:"What is sent to it also goes to each member."`
+	// Resource is what the group is that answers invitations itself.
+	Resource string `enum:",room,equipment" default:"" help:"It is no people but a room, or equipment such as a van: it takes invitations when it is free."`
 }
+
+var resources = map[string]string{"room": accounts.Room, "equipment": accounts.Equipment}
 
 func (c *groupAdd) Run(e *env) error {
 	return e.onStore(update("group "+c.Address, func(tx *storage.Tx, now time.Time) error {
-		_, err := join(tx, accounts.NewAccount{Address: c.Address, Name: c.Name, Group: true, Forward: c.Forward}, now)
+		_, err := join(tx, accounts.NewAccount{Address: c.Address, Name: c.Name, Group: true, Forward: c.Forward, Resource: resources[c.Resource]}, now)
 		return err
 	}))
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"essaim.coop/essaim/mailflow"
+	"essaim.coop/essaim/mailflow/itip"
 	"essaim.coop/essaim/mailflow/queue"
 	"essaim.coop/essaim/people"
 	"essaim.coop/essaim/smtp"
@@ -59,7 +60,7 @@ func (loopback) Network() string { return "tcp" }
 func (loopback) String() string  { return "127.0.0.1" }
 
 // checks are the rooms' own parts of a check.
-var checks = []storage.CheckHook{accounts.Check, mailbox.Check, locks.Check, files.Check, calendar.Check, contacts.Check, queue.Check}
+var checks = []storage.CheckHook{accounts.Check, mailbox.Check, locks.Check, files.Check, calendar.Check, contacts.Check, queue.Check, itip.Check}
 
 // update and view wrap a transaction of a command.
 func update(what string, fn func(tx *storage.Tx, now time.Time) error) storeCmd {

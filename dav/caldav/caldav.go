@@ -12,11 +12,12 @@
 //	RFC 5545   iCalendar 2.0    done; RSCALE (RFC 7529), xCal and jCal refused
 //	RFC 5689   extended MKCOL   done
 //	RFC 6578   sync-collection  done
-//	RFC 6638   scheduling       Schedule-Tag and If-Schedule-Tag-Match only
+//	RFC 6638   scheduling       done: inbox, outbox, free-busy; messages are made and
+//	                            applied right after the answer, in mailflow/itip
 //	RFC 7809   time zones       calendar-timezone-id and CALDAV:timezone-id; there
 //	                            is no time zone service to name, so it is not
 //	                            announced
-//	RFC 7953   availability     in objects and in free-busy-query
+//	RFC 7953   availability     done, calendar-availability of the inbox included
 //	CS:getctag, calendar-color, calendar-order (Apple) done
 package caldav
 
@@ -32,7 +33,7 @@ import (
 // Prefix is where Mount puts the calendars.
 const Prefix = "/dav/calendars/"
 
-var features = []string{"calendar-access"} // RFC 4791 §5.1
+var features = []string{"calendar-access", "calendar-auto-schedule", "calendar-availability"} // RFC 4791 §5.1, 6638 §2, 7953 §7.1
 
 // A door is dav/home's for calendars.
 type door struct{ tree *home.Tree }
@@ -45,10 +46,12 @@ func Mount(e *dav.Engine) {
 	d.tree = home.New(home.Options{
 		Prefix: Prefix, Storage: storage.KindCalendar, Type: davxml.CalDAV("calendar"),
 		Default: calendar.DefaultCalendar, Labels: home.Words{EN: "Calendar", FR: "Calendrier", NL: "Agenda"},
-		Home: homeKind(), Collection: calendarKind(),
+		Reserved: []string{inboxName, outboxName},
+		Home:     homeKind(), Collection: calendarKind(),
 	}, d)
 	e.Principal.Features = append(e.Principal.Features, features...)
-	e.Principal.Add(d.tree.HomeSet(davxml.CalDAV("calendar-home-set")), userAddresses())
+	e.Principal.Add(d.tree.HomeSet(davxml.CalDAV("calendar-home-set")), userAddresses(), userType(),
+		d.mailbox("schedule-inbox-URL", inboxName), d.mailbox("schedule-outbox-URL", outboxName))
 	e.Mount(Prefix, d.tree)
 }
 
@@ -93,11 +96,10 @@ func (d *door) Remove(s *dav.Scope, c *storage.Collection) error {
 	if err != nil {
 		return err
 	}
+	if err := cancelAll(s, k); err != nil {
+		return err
+	}
 	return calendar.Delete(s.Tx, k)
-}
-
-func (d *door) Extra(*dav.Scope, *home.Home, string) (dav.Resource, error) {
-	return nil, storage.ErrNotFound
 }
 
 // Item, Named and Items are home.Door.

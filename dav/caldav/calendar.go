@@ -10,6 +10,7 @@ import (
 	"essaim.coop/essaim/dav/davxml"
 	"essaim.coop/essaim/dav/home"
 	"essaim.coop/essaim/format/ical"
+	"essaim.coop/essaim/format/ical/itip"
 	"essaim.coop/essaim/format/ical/recur"
 	"essaim.coop/essaim/storage/calendar"
 )
@@ -36,8 +37,7 @@ func (c *cal) Receive(up *dav.Upload) error {
 	if err != nil {
 		return refusal(err)
 	}
-	up.Parsed = in
-	return nil
+	return c.plan(up, in)
 }
 
 // isCalendar accepts the type of iCalendar and those of clients that do not say
@@ -66,6 +66,9 @@ var refusals = []struct {
 	{recur.ErrRScale, "supported-rscale"}, // RFC 7529 §7
 	{calendar.ErrAttendees, "max-attendees-per-instance"},
 	{calendar.ErrInstances, "max-instances"},
+	{itip.ErrOrganizers, "same-organizer-in-all-components"}, // RFC 6638 §3.2.4
+	{itip.ErrOrganizer, "allowed-organizer-scheduling-object-change"},
+	{itip.ErrAttendee, "allowed-attendee-scheduling-object-change"},
 	{ical.ErrObject, "valid-calendar-object-resource"},
 	{ical.ErrSyntax, "valid-calendar-data"},
 }
@@ -88,11 +91,18 @@ func (c *cal) Write(s *dav.Scope, name string, old dav.Resource, up *dav.Upload)
 	if err := scheduleTagMatches(s, old); err != nil {
 		return nil, err
 	}
+	p, ok := up.Parsed.(*plan)
+	if !ok { // the empty one of a LOCK
+		return nil, dav.Forbidden(davxml.CalDAV("valid-calendar-data"))
+	}
+	if err := p.fresh(s, c, old); err != nil {
+		return nil, err
+	}
 	k, err := c.store()
 	if err != nil {
 		return nil, err
 	}
-	o, err := calendar.Put(s.Tx, k, name, up.Parsed.(*calendar.Incoming), calendar.Client, up.Now)
+	o, err := calendar.PutAs(s.Tx, k, name, p.in, s.User, silent(s.Header), up.Now)
 	if tag := o.ScheduleTag(); err == nil && tag != "" {
 		up.Answer.Set("Schedule-Tag", `"`+tag+`"`)
 	}
@@ -139,11 +149,14 @@ func (c *cal) Delete(s *dav.Scope, _ string, r dav.Resource) error {
 	if err != nil {
 		return err
 	}
-	return calendar.Remove(s.Tx, k, r.(*object).row)
+	return calendar.RemoveAs(s.Tx, k, r.(*object).row, s.User, silent(s.Header), s.Now)
 }
 
 // Copy is dav.Carrier.
 func (c *cal) Copy(s *dav.Scope, g dav.Carriage) (dav.Resource, error) {
+	if err := c.unique(g.Source); err != nil {
+		return nil, err
+	}
 	return c.carry(s, g, calendar.Copy)
 }
 

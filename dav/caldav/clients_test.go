@@ -36,7 +36,7 @@ func TestDiscovery(t *testing.T) {
 	// DAVx5 and Evolution look at DAV on the principal and the home.
 	for _, path := range []string{principal, annaHome, annaCal} {
 		_, _, head := h.do("anna", "OPTIONS", path, "")
-		if v := head.Get("DAV"); !strings.Contains(v, "calendar-access") || strings.Contains(v, "auto-schedule") {
+		if v := head.Get("DAV"); !strings.Contains(v, "calendar-access") || !strings.Contains(v, "calendar-auto-schedule") {
 			t.Errorf("DAV of %s: %q", path, v)
 		}
 	}

@@ -63,7 +63,7 @@ func get(x *dav.Exchange, s *dav.Scope, m *dav.Multistatus, target dav.Resource,
 }
 
 func find(x *dav.Exchange, s *dav.Scope, target dav.Resource, href string) (dav.Resource, error) {
-	k, isCalendar := target.(*cal)
+	k, isCalendar := collection(target)
 	if rest, ok := strings.CutPrefix(href, x.Href(true)); ok && isCalendar && !strings.ContainsAny(rest, "/?#") {
 		if name, err := url.PathUnescape(rest); err == nil {
 			return k.Member(s, name)

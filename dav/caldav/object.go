@@ -82,6 +82,9 @@ func (o *object) bytes(db *storage.DB) (_ []byte, err error) {
 	return o.raw, err
 }
 
+// message reports whether it is one in an inbox.
+func (o *object) message() bool { return o.in.Collection.Kind == storage.KindInbox }
+
 // parsed reads and parses it; floating times are in a zone that is always the
 // same in one request.
 func (o *object) parsed(db *storage.DB, floating *time.Location) (*filter.Subject, error) {

@@ -108,7 +108,7 @@ END:VALARM</C:default-alarm-vevent-datetime>`)
 	h.want(207, []string{"!BEGIN:VCALENDAR"}, "anna", "PROPFIND", annaHome, `<D:propfind`+spaces+`><D:allprop/></D:propfind>`, "Depth", "1")
 	h.want(207, []string{"<C:calendar-home-set><D:href>" + annaHome, "mailto:anna@coop.example"}, "anna", "PROPFIND", "/dav/principals/users/anna@coop.example/", propfind("<C:calendar-home-set/><C:calendar-user-address-set/>"), "Depth", "0")
 	_, _, head := h.do("anna", "OPTIONS", annaHome, "")
-	if v := head.Get("DAV"); !strings.Contains(v, "calendar-access") || strings.Contains(v, "schedule") || !strings.Contains(head.Get("Allow"), "PROPFIND") {
+	if v := head.Get("DAV"); !strings.Contains(v, "calendar-access") || !strings.Contains(v, "calendar-auto-schedule") || !strings.Contains(head.Get("Allow"), "PROPFIND") {
 		t.Errorf("DAV %q, Allow %q", v, head.Get("Allow"))
 	}
 }

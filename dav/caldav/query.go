@@ -42,6 +42,9 @@ func query(x *dav.Exchange, body *davxml.Element) error {
 			if errors.Is(err, storage.ErrNotFound) {
 				return false, nil // gone since
 			}
+			if err != nil && o.message() {
+				return true, nil // a message that says too little to be held against a filter
+			}
 			matches := err == nil && f.Match(s)
 			if !matches || !want.Asks(calendarDataName) {
 				o.forget()
@@ -83,7 +86,7 @@ func (c candidate) open(x *dav.Exchange, s *dav.Scope) (string, *object, bool) {
 		o, ok := r.(*object)
 		return x.Href(false), o, ok
 	}
-	k, ok := r.(*cal)
+	k, ok := collection(r)
 	if !ok {
 		return "", nil, false
 	}
@@ -91,7 +94,7 @@ func (c candidate) open(x *dav.Exchange, s *dav.Scope) (string, *object, bool) {
 	if err != nil {
 		return "", nil, false
 	}
-	return strings.TrimSuffix(x.Href(true), "/") + dav.Path(o.Name), &object{in: k.Collection, row: o}, true
+	return strings.TrimSuffix(x.Href(true), "/") + dav.Path(o.Name), &object{in: k, row: o}, true
 }
 
 // candidates are the objects that the index by time cannot rule out, in order of
@@ -103,7 +106,7 @@ func candidates(x *dav.Exchange, f *filter.Comp) (out []candidate, err error) {
 		if err != nil {
 			return err
 		}
-		k, ok := r.(*cal)
+		k, ok := collection(r)
 		switch {
 		case !ok:
 			out = []candidate{{self: true}}
@@ -167,12 +170,11 @@ func targetZone(x *dav.Exchange) (*time.Location, error) {
 			return err
 		}
 		var c *storage.Collection
-		switch r := r.(type) {
-		case *cal:
-			c = r.Collection.Collection
-		case *object:
-			c = r.in.Collection
-		default:
+		if k, ok := collection(r); ok {
+			c = k.Collection
+		} else if o, ok := r.(*object); ok {
+			c = o.in.Collection
+		} else {
 			return dav.Status(403)
 		}
 		k, err := calendar.Of(c)

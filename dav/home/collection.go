@@ -33,6 +33,10 @@ func (h *Home) own(s *dav.Scope, c *storage.Collection) *Collection {
 	return h.collection(s, c, h.Account, c.Name, false)
 }
 
+// Own makes a Collection of one of the account's that the home lists apart: a
+// door's Extra.
+func (h *Home) Own(s *dav.Scope, c *storage.Collection) *Collection { return h.own(s, c) }
+
 func (h *Home) foreign(s *dav.Scope, c *storage.Collection) *Collection {
 	owner, err := accounts.Get(s.Tx, c.Account)
 	if err != nil {

@@ -208,7 +208,7 @@ func (h *Home) Make(s *dav.Scope, name string, types []davxml.Name) (dav.Resourc
 // Delete is dav.Deleter: of what is not the home's own only the view of it goes.
 func (h *Home) Delete(s *dav.Scope, name string, r dav.Resource) error {
 	m, ok := r.(interface{ base() *Collection })
-	if !ok {
+	if !ok || slices.Contains(h.Tree.Reserved, name) {
 		return dav.Status(403) // an extra
 	}
 	c := m.base()

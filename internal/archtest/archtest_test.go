@@ -45,6 +45,7 @@ var rules = []rule{
 	{"dav/webfs", []string{"storage", "storage/accounts", "storage/files", "dav", "dav/davxml"}, "a door does not look into another door"},
 	{"dav/davxml", nil, "a codec is pure: bytes in, values out"},
 	{"mailflow", []string{"storage", "storage/blob", "storage/accounts", "storage/mailbox", "smtp", "smtp/smtpclient", "mailflow"}, "the corridor between the mail doors and the stores"},
+	{"mailflow/itip", []string{"storage", "storage/blob", "storage/accounts", "storage/calendar", "storage/mailbox"}, "only here mail and calendars know of each other"},
 	{"people", []string{"storage", "storage/accounts", "storage/audit", "storage/calendar", "storage/contacts", "storage/files", "storage/locks", "storage/mailbox", "storage/register", "storage/signin"}, "what happens to a person happens in every store; doors and commands call it"},
 	{"portal", []string{"storage", "storage/accounts", "storage/audit", "storage/register", "storage/signin", "people"}, "a door does not look into another door"},
 	{"admin", []string{"storage", "storage/accounts", "storage/audit", "storage/register", "storage/signin", "people", "mailflow/queue"}, "a door does not look into another door; of the queue it shows what waits"},

@@ -50,16 +50,35 @@ type Account struct {
 	Group      bool      `json:",omitempty"` // has no password: what it has is shared
 	Hidden     bool      `json:",omitempty"` // not shown to other members in the directory
 	Forward    bool      `json:",omitempty"` // a group that also sends to its members
+	Resource   string    `json:",omitempty"` // a group that is a Room or Equipment: it answers invitations itself
 	Waiting    bool      `json:",omitempty"` // for an administrator's yes; cannot sign in
 	Leaving    time.Time `json:",omitzero"`  // when it will be deleted, unless its owner comes back
 	Created    time.Time
 	Salt       []byte // of the SCRAM keys of its app passwords
 }
 
+// What a group can be that is no people (RFC 5545 §3.2.3).
+const (
+	Room      = "ROOM"
+	Equipment = "RESOURCE"
+)
+
+// UserType is what kind of calendar user an account is (RFC 5545 §3.2.3).
+func (a *Account) UserType() string {
+	switch {
+	case a.Resource != "":
+		return a.Resource
+	case a.Group:
+		return "GROUP"
+	}
+	return "INDIVIDUAL"
+}
+
 // A NewAccount says what to create. Household 0 makes a new one with Quota.
 type NewAccount struct {
 	Address, Name, Language                       string
 	Cooperator, Subscriber, Admin, Group, Forward bool
+	Resource                                      string
 	Household                                     storage.HouseholdID
 	Quota                                         int64
 }
@@ -202,7 +221,7 @@ func Create(tx *storage.Tx, n NewAccount, now time.Time) (Account, error) {
 	}
 	a := Account{
 		ID: tx.CreateAccount(n.Household), Address: addr, Name: n.Name, Language: n.Language, Household: n.Household,
-		Cooperator: n.Cooperator, Subscriber: n.Subscriber, Admin: n.Admin, Group: n.Group, Forward: n.Forward, Created: now, Salt: salt,
+		Cooperator: n.Cooperator, Subscriber: n.Subscriber, Admin: n.Admin, Group: n.Group, Forward: n.Forward, Resource: n.Resource, Created: now, Salt: salt,
 	}
 	if err := AddAddress(tx, addr, a.ID); err != nil {
 		return Account{}, err

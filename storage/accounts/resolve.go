@@ -30,6 +30,45 @@ func Resolve(tx *storage.Tx, address string) (d Destination, err error) {
 	return d, d.add(tx, id, 0)
 }
 
+// Holder finds the account whose address this is, as Resolve does but for the
+// domain's catch-all: nobody is invited by a slip of the pen.
+func Holder(tx *storage.Tx, address string) (Account, error) {
+	address, err := Normalize(address)
+	if err != nil {
+		return Account{}, err
+	}
+	id, ok := find(tx, address)
+	if !ok {
+		return Account{}, fmt.Errorf("address %s: %w", address, storage.ErrNotFound)
+	}
+	a, err := Get(tx, id)
+	if err != nil {
+		return a, err
+	}
+	_, domain, _ := strings.Cut(address, "@")
+	var dom Domain
+	if get(tx, append([]byte{'d'}, domain...), &dom) == nil && dom.CatchAll != "" && address != dom.CatchAll && !isOwn(tx, a.ID, address, dom) {
+		return Account{}, fmt.Errorf("address %s: %w", address, storage.ErrNotFound)
+	}
+	return a, nil
+}
+
+// isOwn reports whether an address leads to an account otherwise than by the
+// catch-all of its domain.
+func isOwn(tx *storage.Tx, a storage.AccountID, address string, dom Domain) bool {
+	local, domain, _ := strings.Cut(address, "@")
+	if dom.AliasOf != "" {
+		domain = dom.AliasOf
+	}
+	base, _, _ := strings.Cut(local, "+")
+	for _, c := range []string{address, local + "@" + domain, base + "@" + domain} {
+		if tx.Get(key('c', a, c)) != nil {
+			return true
+		}
+	}
+	return false
+}
+
 func find(tx *storage.Tx, address string) (storage.AccountID, bool) {
 	local, domain, _ := strings.Cut(address, "@")
 	var dom Domain

@@ -18,16 +18,21 @@
 //	's' calendar(4) type(1) month(2) item(4) nothing: it has something in that month
 //	't' calendar(4) type(1) item(4)         nothing: it has in more months than are listed
 //	'u' calendar(4)                         the time zone, a VTIMEZONE in a VCALENDAR
+//	'y' change(8)                           a Change whose scheduling is to be done (change.go)
+//
+// An account's scheduling inbox is a calendar of messages (inbox.go): it is kept
+// apart, and its objects have no row by UID, as several are about one thing.
 //
 // What people call a calendar, its colour and order, and whether it counts as busy
 // are properties of the collection, shared or a member's own.
 //
 // RFCs: 4791 §4 and §5.2 (calendars), §5.3.2.1 (what a calendar refuses), 6638
-// §3.2.10 (Schedule-Tag), 7809 (time zones by name).
+// §2.2 (inbox) and §3.2.10 (Schedule-Tag), 7809 (time zones by name).
 package calendar
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -87,7 +92,7 @@ type Calendar struct{ *storage.Collection }
 const headerFormat = 1
 
 func asCalendar(c *storage.Collection) (Calendar, error) {
-	if c.Kind != storage.KindCalendar || len(c.Extra) < 2 || c.Extra[0] != headerFormat {
+	if c.Kind != storage.KindCalendar && c.Kind != storage.KindInbox || len(c.Extra) < 2 || c.Extra[0] != headerFormat {
 		return Calendar{}, fmt.Errorf("collection %d is no calendar: %w", c.ID, storage.ErrNotFound)
 	}
 	return Calendar{c}, nil
@@ -99,8 +104,14 @@ func (c Calendar) Types() Types { return Types(c.Extra[1]) }
 // ZoneName is the name of the calendar's time zone, "" when it has none.
 func (c Calendar) ZoneName() string { return string(c.Extra[2:]) }
 
-// Ensure makes the calendar every account starts with, if it has none.
+// Ensure makes the calendar every account starts with, if it has none, and its
+// inbox.
 func Ensure(tx *storage.Tx, a storage.AccountID, now time.Time) error {
+	if _, err := Inbox(tx, a); errors.Is(err, storage.ErrNotFound) {
+		if _, err := tx.CreateCollection(a, storage.KindInbox, inboxName, []byte{headerFormat, byte(AllTypes)}, now); err != nil {
+			return err
+		}
+	}
 	if len(tx.Collections(a, storage.KindCalendar)) > 0 {
 		return nil
 	}
@@ -232,7 +243,11 @@ func (c Calendar) drop(tx *storage.Tx) error {
 // Purge removes up to most objects of an account, and its calendars once they are
 // empty; it reports whether something is left.
 func Purge(tx *storage.Tx, a storage.AccountID, most int) (left bool, err error) {
-	for _, c := range List(tx, a) {
+	all := List(tx, a)
+	if c, err := Inbox(tx, a); err == nil {
+		all = append(all, c)
+	}
+	for _, c := range all {
 		before := c.Count
 		if left, err = c.empty(tx, most); left || err != nil {
 			return left, err

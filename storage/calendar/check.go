@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 
 	"essaim.coop/essaim/storage"
+	"essaim.coop/essaim/storage/blob"
 )
 
 // Check is the room's storage.CheckHook: every object of every calendar has its
@@ -12,7 +13,8 @@ import (
 func Check(tx *storage.Tx, r *storage.Report) {
 	calendars := map[storage.CollectionID]bool{}
 	tx.ScanPrefix([]byte{4}, func(rest, _ []byte) bool { // every account
-		for _, col := range tx.Collections(storage.AccountID(binary.BigEndian.Uint32(rest)), storage.KindCalendar) {
+		a := storage.AccountID(binary.BigEndian.Uint32(rest))
+		for _, col := range append(tx.Collections(a, storage.KindCalendar), tx.Collections(a, storage.KindInbox)...) {
 			calendars[col.ID] = true
 			c, err := asCalendar(col)
 			if err != nil {
@@ -38,9 +40,27 @@ func Check(tx *storage.Tx, r *storage.Report) {
 	strays('r', "UID", value)
 	strays('s', "month", last)
 	strays('t', "long list", last)
+	checkChanges(tx, r)
 	tx.ScanPrefix([]byte{'u'}, func(rest, _ []byte) bool {
 		if len(rest) != 4 || !calendars[storage.CollectionID(binary.BigEndian.Uint32(rest))] {
 			r.Problem("a time zone of calendar %x, which is not there", rest)
+		}
+		return true
+	})
+}
+
+// checkChanges: every change that waits refers to its bodies.
+func checkChanges(tx *storage.Tx, r *storage.Report) {
+	tx.ScanPrefix([]byte{'y'}, func(rest, v []byte) bool {
+		ch, err := readChange(rest, v)
+		if err != nil {
+			r.Problem("change %x: %v", rest, err)
+			return true
+		}
+		for _, id := range []blob.ID{ch.Old, ch.New} {
+			if id != 0 {
+				r.Refers(id)
+			}
 		}
 		return true
 	})
@@ -59,7 +79,7 @@ func (c Calendar) check(tx *storage.Tx, r *storage.Report) {
 		if got, err := Get(tx, c.ID, o.Name); err != nil || got.Item != id {
 			r.Problem("calendar %d: object %d: name %q leads to %d, %v", c.ID, id, o.Name, got.Item, err)
 		}
-		if got, err := ByUID(tx, c.ID, o.UID); err != nil || got.Item != id {
+		if got, err := ByUID(tx, c.ID, o.UID); !c.inbox() && (err != nil || got.Item != id) {
 			r.Problem("calendar %d: object %d: UID %q leads to %d, %v", c.ID, id, o.UID, got.Item, err)
 		}
 		o.rows(c.ID, func(k []byte) {

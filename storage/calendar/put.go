@@ -96,6 +96,12 @@ func count(s *recur.Series) error {
 	return err
 }
 
+// Scheduling reports whether the object has an organizer.
+func (in *Incoming) Scheduling() bool { return in.row.Scheduling }
+
+// Discard gives back what an object that was not put takes up.
+func (in *Incoming) Discard() { in.body.Discard() }
+
 // A UIDConflict says that an object cannot have its UID (RFC 4791 §5.3.2.1,
 // no-uid-conflict). It is an ErrConflict.
 type UIDConflict struct {
@@ -170,7 +176,7 @@ func place(tx *storage.Tx, c Calendar, name string, o *Object) (old Object, exis
 		}
 		return old, true, nil
 	}
-	if holder, err := ByUID(tx, c.ID, o.UID); err == nil {
+	if holder, err := ByUID(tx, c.ID, o.UID); err == nil && !c.inbox() {
 		return old, false, &UIDConflict{o.UID, holder.Name}
 	}
 	return old, false, nil
@@ -185,7 +191,9 @@ func (o *Object) save(tx *storage.Tx, c Calendar, delta int64) error {
 	if o.Item == 0 {
 		o.Item = id
 		tx.Put(key('q', c.ID, o.Name), itemValue(id))
-		tx.Put(uidKey(c.ID, o.UID), itemValue(id))
+		if !c.inbox() {
+			tx.Put(uidKey(c.ID, o.UID), itemValue(id))
+		}
 	}
 	o.index(tx, c.ID)
 	return nil
@@ -200,7 +208,9 @@ func Remove(tx *storage.Tx, c Calendar, o Object) error {
 		return err
 	}
 	tx.Delete(key('q', c.ID, o.Name))
-	tx.Delete(uidKey(c.ID, o.UID))
+	if !c.inbox() {
+		tx.Delete(uidKey(c.ID, o.UID))
+	}
 	o.unindex(tx, c.ID)
 	tx.Release(o.Blob)
 	return nil

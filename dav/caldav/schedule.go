@@ -1,0 +1,230 @@
+package caldav
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"essaim.coop/essaim/dav"
+	"essaim.coop/essaim/dav/davxml"
+	"essaim.coop/essaim/format/ical"
+	"essaim.coop/essaim/format/ical/itip"
+	"essaim.coop/essaim/storage"
+	"essaim.coop/essaim/storage/accounts"
+	"essaim.coop/essaim/storage/calendar"
+)
+
+// A plan is an object that may be put as long as what was there when it was looked
+// at still is.
+type plan struct {
+	in    *calendar.Incoming
+	old   calendar.Object // none: Item is 0
+	other string          // the calendar that has the object already, its path
+}
+
+// plan holds an object with an organizer against what is there (RFC 6638 §3.2.4),
+// and writes into it what an organizer's program may have left out.
+func (c *cal) plan(up *dav.Upload, in *calendar.Incoming) error {
+	p := &plan{in: in}
+	up.Parsed = p
+	err := up.DB().View(func(tx *storage.Tx) (err error) {
+		p.old, err = calendar.Get(tx, c.ID, up.Name)
+		if errors.Is(err, storage.ErrNotFound) {
+			p.old, err = calendar.Object{}, nil
+		}
+		return err
+	})
+	if err != nil || !in.Scheduling() && !p.old.Scheduling {
+		return err
+	}
+	raw, err := readStaged(up)
+	if err != nil {
+		return err
+	}
+	text, err := c.scheduled(up, p, raw)
+	if err != nil {
+		return refusal(err)
+	}
+	if text == nil {
+		return nil
+	}
+	w := up.Stage()
+	if _, err := w.Write(text); err != nil {
+		w.Abort()
+		return err
+	}
+	body, err := w.Finish()
+	if err != nil {
+		return err
+	}
+	up.Finally(func(bool) { body.Discard() })
+	up.Altered = true
+	p.in, err = calendar.Prepare(body)
+	return refusal(err)
+}
+
+func readStaged(up *dav.Upload) ([]byte, error) {
+	r, err := up.Body.Reader()
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	return r.Bytes()
+}
+
+// scheduled is what is stored in place of raw, nil when that is stored.
+func (c *cal) scheduled(up *dav.Upload, p *plan, raw []byte) ([]byte, error) {
+	o, err := itip.ParseObject(raw)
+	if err != nil {
+		return nil, err
+	}
+	var old *ical.Object
+	if p.old.Item != 0 {
+		b, err := calendar.Read(up.DB(), &p.old)
+		if errors.Is(err, storage.ErrNotFound) {
+			return nil, dav.ErrStale
+		}
+		if err != nil {
+			return nil, err
+		}
+		if old, err = itip.ParseObject(b); err != nil {
+			return nil, err
+		}
+	}
+	var me string
+	var organizes bool
+	var groups []itip.Group
+	err = up.DB().View(func(tx *storage.Tx) (err error) {
+		if p.old.Item == 0 && organized(o) {
+			p.other = elsewhere(tx, c, o.UID)
+		}
+		own := ownAddresses(tx, c.Account, up.User)
+		if me, organizes, err = itip.Role(o, own); err != nil {
+			return err
+		}
+		if old != nil {
+			was, did, _ := itip.Role(old, own)
+			if did && organized(o) && (was != me || !organizes) { // RFC 6638 §3.2.4.3
+				return itip.ErrOrganizer
+			}
+			if !did && was != "" && organizes && organized(old) {
+				return fmt.Errorf("%w: ORGANIZER", itip.ErrAttendee)
+			}
+			if !did && was != "" {
+				me, organizes = was, false
+			}
+		}
+		if organizes && itip.Served(o) {
+			groups = groupsOf(tx, o)
+		}
+		return nil
+	})
+	switch {
+	case err != nil || me == "" || !itip.Served(o):
+		return nil, err
+	case organizes:
+		return itip.Organize(old, o, up.Header.Get("If-Schedule-Tag-Match") != "", groups)
+	case old != nil:
+		return nil, itip.Allowed(old, o, me)
+	}
+	return nil, nil
+}
+
+// organized reports whether an object has an organizer.
+func organized(o *ical.Object) bool {
+	for _, c := range o.Parts {
+		if c.Prop("ORGANIZER") != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// ownAddresses are those of a calendar's owner and of who writes into it, who may
+// invite in their own name from a calendar of a group.
+func ownAddresses(tx *storage.Tx, owner, user storage.AccountID) func(string) bool {
+	return func(address string) bool {
+		a, err := accounts.Holder(tx, address)
+		return err == nil && (a.ID == owner || a.ID == user)
+	}
+}
+
+// groupsOf are the groups that an object invites, with their members.
+func groupsOf(tx *storage.Tx, o *ical.Object) (out []itip.Group) {
+	for _, address := range itip.Attendees(o) {
+		if a, err := accounts.Holder(tx, address); err == nil && a.Group && a.Resource == "" {
+			members := accounts.Members(tx, a.ID)
+			if len(members) > calendar.MaxAttendees {
+				continue
+			}
+			out = append(out, itip.Group{Address: address, Members: members})
+		}
+	}
+	return out
+}
+
+// elsewhere is the path of a scheduling object with a UID in another calendar of
+// the account, "" when there is none.
+func elsewhere(tx *storage.Tx, c *cal, uid string) string {
+	k, o, err := calendar.Find(tx, c.Account, uid)
+	if err != nil || k.ID == c.ID || !o.Scheduling {
+		return ""
+	}
+	owner, err := accounts.Get(tx, c.Account)
+	if err != nil {
+		return ""
+	}
+	return c.Home.Tree.Path(owner.Address, k.Name, o.Name)
+}
+
+// notUnique is RFC 6638 §3.2.4.1.
+func notUnique(path string) error {
+	return dav.Forbidden(davxml.CalDAV("unique-scheduling-object-resource")).WithHref(path)
+}
+
+// fresh holds a plan against the state in the transaction that carries it out.
+func (p *plan) fresh(s *dav.Scope, c *cal, old dav.Resource) error {
+	if p.other != "" {
+		return notUnique(p.other)
+	}
+	var now calendar.Object
+	if o, ok := old.(*object); ok {
+		now = o.row
+	}
+	if (p.in.Scheduling() || now.Scheduling) && (now.Item != p.old.Item || now.Sum != p.old.Sum) {
+		return dav.ErrStale
+	}
+	return nil
+}
+
+// unique refuses a copy of a scheduling object in the same account.
+func (c *cal) unique(src dav.Resource) error {
+	o, ok := src.(*object)
+	if ok && o.Scheduling && o.in.Account == c.Account && o.in.ID != c.ID && !o.message() {
+		return notUnique(o.CanonicalPath())
+	}
+	return nil
+}
+
+// silent reports whether an attendee does not want to answer (RFC 6638 §8.1).
+func silent(h http.Header) bool {
+	return strings.EqualFold(strings.TrimSpace(h.Get("Schedule-Reply")), "F")
+}
+
+// cancelAll notes every scheduling object of a calendar that is being removed.
+func cancelAll(s *dav.Scope, k calendar.Calendar) error {
+	var all []calendar.Object
+	err := calendar.Query(s.Tx, k.ID, calendar.AllTypes, calendar.Ever, calendar.Forever, func(o calendar.Object) bool {
+		if o.Scheduling {
+			all = append(all, o)
+		}
+		return true
+	})
+	for i := range all {
+		if err == nil {
+			err = calendar.Schedule(s.Tx, k, &all[i], nil, s.User, silent(s.Header), s.Now)
+		}
+	}
+	return err
+}

@@ -1,0 +1,347 @@
+package itip
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"essaim.coop/essaim/format/ical"
+	"essaim.coop/essaim/format/ical/itip"
+	"essaim.coop/essaim/format/message"
+	"essaim.coop/essaim/storage"
+	"essaim.coop/essaim/storage/accounts"
+	"essaim.coop/essaim/storage/blob"
+	"essaim.coop/essaim/storage/calendar"
+	"essaim.coop/essaim/storage/mailbox"
+)
+
+// What mail may do to a calendar:
+//
+//   - From an address of ours it counts only when that member has logged in to send
+//     it. Then it may do what its writer may.
+//   - From elsewhere an invitation becomes an event that waits for an answer. What
+//     would change or cancel an event that is there already does so only when the
+//     sender's domain has vouched for the message; otherwise it is an item in the
+//     inbox.
+//   - ORGANIZER has to be who the message is from. An answer changes nothing but
+//     the PARTSTAT of who it is from, of a UID that is known.
+//   - A room is booked by members only.
+//
+// Forwarded messages, being inside of others, do nothing.
+
+// An arrival is a message with a calendar part, in somebody's INBOX.
+type arrival struct {
+	ID       uint64 `json:"-"`
+	Account  storage.AccountID
+	Login    storage.AccountID `json:",omitempty"` // who has logged in to send it
+	Verified bool              `json:",omitempty"` // the domain of From has vouched for it
+	Blob     blob.ID
+}
+
+const arrivalFormat = 1
+
+func arrivalKey(id uint64) []byte { return binary.BigEndian.AppendUint64([]byte{'k'}, id) }
+
+// Arrived notes a message in the transaction that has appended it to an account's
+// mailbox, if it has a calendar part. login is who has logged in to send it, 0 when
+// it came from elsewhere.
+func Arrived(tx *storage.Tx, a, login storage.AccountID, verified bool, in *mailbox.Incoming) error {
+	if calendarPart(in.Root) == nil {
+		return nil
+	}
+	r := arrival{Account: a, Login: login, Verified: verified, Blob: in.Body(tx)}
+	tx.Retain(r.Blob)
+	v, err := json.Marshal(r)
+	if err != nil {
+		return err
+	}
+	tx.Put(arrivalKey(tx.NextID("arrival")), append([]byte{arrivalFormat}, v...))
+	tx.Touch(calendar.Changes)
+	return nil
+}
+
+func (a *arrival) done(tx *storage.Tx) error {
+	k := arrivalKey(a.ID)
+	if tx.Get(k) == nil {
+		return fmt.Errorf("arrival %d: %w", a.ID, storage.ErrNotFound)
+	}
+	tx.Delete(k)
+	if a.Blob != 0 {
+		tx.Release(a.Blob)
+	}
+	return nil
+}
+
+func readArrival(k, v []byte) (a arrival, err error) {
+	a.ID = binary.BigEndian.Uint64(k[1:])
+	if len(v) == 0 || v[0] != arrivalFormat {
+		return a, fmt.Errorf("arrival %d: %w", a.ID, storage.ErrInvalid)
+	}
+	return a, json.Unmarshal(v[1:], &a)
+}
+
+// Check is the room's storage.CheckHook.
+func Check(tx *storage.Tx, r *storage.Report) {
+	tx.Scan([]byte{'k'}, []byte{'k' + 1}, false, func(k, v []byte) bool {
+		if a, err := readArrival(k, v); err != nil {
+			r.Problem("%v", err)
+		} else {
+			r.Refers(a.Blob)
+		}
+		return true
+	})
+}
+
+// nextArrival works off the arrival after one; false when there is none.
+func (s *Service) nextArrival(after *uint64, blocked map[storage.AccountID]bool) (more bool, err error) {
+	var a arrival
+	var bad error
+	err = s.DB.View(func(tx *storage.Tx) error {
+		tx.Scan(arrivalKey(*after+1), []byte{'k' + 1}, false, func(k, v []byte) bool {
+			a, bad = readArrival(k, v)
+			more = true
+			return false
+		})
+		return nil
+	})
+	if err != nil || !more {
+		return false, err
+	}
+	*after = a.ID
+	if blocked[a.Account] {
+		return true, nil
+	}
+	if bad == nil {
+		bad = s.arrival(&a)
+	}
+	stays, err := s.settle("arrival", a.ID, bad, a.done)
+	if stays {
+		blocked[a.Account] = true
+	}
+	return true, err
+}
+
+// arrival works off one message. What is no scheduling message, or none that may
+// say so, is taken out and does nothing.
+func (s *Service) arrival(a *arrival) error {
+	text, from, err := s.read(a.Blob)
+	if err != nil {
+		return err
+	}
+	m, err := itip.Read(text)
+	if err != nil {
+		s.Log.Info("calendar part ignored", "arrival", a.ID, "account", a.Account, "error", err)
+		return s.DB.Update(a.done)
+	}
+	return s.work(a.done, func(w *work) error {
+		err := w.arrived(a, m, text, from)
+		switch {
+		case errors.Is(err, errStale), errors.Is(err, storage.ErrTemporary):
+			return err
+		case err != nil:
+			s.Log.Info("invitation ignored", "arrival", a.ID, "account", a.Account, "from", from, "method", string(m.Method), "error", err)
+			*w = *newWork(s, w.without)
+			return nil
+		}
+		s.Log.Info("invited", "arrival", a.ID, "account", a.Account, "from", from, "method", string(m.Method))
+		return nil
+	})
+}
+
+// calendarPart is the part of a message that a calendar program would read, nil
+// when there is none.
+func calendarPart(p *message.Part) *message.Part {
+	if p.IsMessage() {
+		return nil
+	}
+	if !p.IsMultipart() {
+		if strings.EqualFold(p.Type, "text") && strings.EqualFold(p.Subtype, "calendar") {
+			return p
+		}
+		return nil
+	}
+	for _, c := range p.Children {
+		if found := calendarPart(c); found != nil {
+			return found
+		}
+	}
+	return nil
+}
+
+// read reads the calendar part of a message, and the address in From when there is
+// exactly one.
+func (s *Service) read(id blob.ID) (text []byte, from string, err error) {
+	r, err := s.DB.OpenBlob(id)
+	if err != nil {
+		return nil, "", err
+	}
+	defer r.Close()
+	root, err := message.Scan(io.NewSectionReader(r, 0, r.Size()))
+	if err != nil {
+		return nil, "", err
+	}
+	if v, ok := message.Get(message.ParseHeader(root.Header), "From"); ok {
+		if list := message.ParseAddressList(string(v)); len(list) == 1 {
+			from = itip.Address(list[0].Address())
+		}
+	}
+	p := calendarPart(root)
+	if p == nil {
+		return nil, from, nil
+	}
+	body := p.TextReader(io.NewSectionReader(r, p.BodyStart, p.End-p.BodyStart))
+	text, err = io.ReadAll(io.LimitReader(body, int64(ical.DefaultLimits.Bytes)+1))
+	if err != nil {
+		return nil, from, nil // what cannot be decoded is no invitation
+	}
+	return text, from, nil
+}
+
+var (
+	errForged  = errors.New("not from who it says")
+	errOutside = errors.New("not for this account")
+)
+
+// arrived does what a message says, as far as who has sent it may say so.
+func (w *work) arrived(a *arrival, m *itip.Message, text []byte, from string) error {
+	trusted, err := w.sentBy(a, from)
+	if err != nil {
+		return err
+	}
+	switch m.Method {
+	case itip.Reply, itip.Counter, itip.Refresh:
+		return w.answered(a, m, text, from)
+	}
+	if m.Organizer() != from && !w.same(m.Organizer(), from) {
+		return fmt.Errorf("%w: ORGANIZER is %.100q", errForged, m.Organizer())
+	}
+	return w.invited(a, m, text, from, trusted)
+}
+
+// sentBy reports whether it is known for sure that a message is from an address.
+func (w *work) sentBy(a *arrival, from string) (bool, error) {
+	_, here, err := w.holder(from)
+	switch {
+	case err != nil:
+		return false, fmt.Errorf("%w: From", errForged)
+	case !here:
+		return a.Verified, nil
+	case a.Login == 0:
+		return false, fmt.Errorf("%w: an address of ours, and nobody has logged in", errForged)
+	}
+	may := false
+	err = w.s.DB.View(func(tx *storage.Tx) error {
+		may = accounts.MaySendAs(tx, a.Login, from)
+		return nil
+	})
+	if err == nil && !may {
+		err = errForged
+	}
+	return err == nil, err
+}
+
+// same reports whether two addresses are of one account here.
+func (w *work) same(a, b string) bool {
+	x, here, err := w.holder(a)
+	if err != nil || !here {
+		return false
+	}
+	y, here, err := w.holder(b)
+	return err == nil && here && x.ID == y.ID
+}
+
+// invited applies what an organizer has sent.
+func (w *work) invited(a *arrival, m *itip.Message, text []byte, from string, trusted bool) error {
+	me := ""
+	for _, c := range m.Parts {
+		for _, p := range c.All("ATTENDEE") {
+			if x, here, err := w.holder(itip.Address(p.Value)); me == "" && err == nil && here && x.ID == a.Account {
+				me = itip.Address(p.Value)
+			}
+		}
+	}
+	h, err := w.find(a.Account, m.UID)
+	if err != nil {
+		return err
+	}
+	_, member, _ := w.holder(from)
+	account, err := w.account(a.Account)
+	switch {
+	case err != nil:
+		return err
+	case me == "" && m.Method != itip.Cancel:
+		return errOutside
+	case account.Resource != "" && !member:
+		return fmt.Errorf("%w: only members book", errOutside)
+	case m.Method == itip.DeclineCounter, h.obj != nil && !trusted:
+		w.item(a.Account, text)
+		return nil
+	}
+	r, err := w.apply(h, text, me, from)
+	if err != nil || r.Action != itip.Stored && r.Action != itip.Cancelled {
+		return err
+	}
+	w.item(a.Account, text)
+	switch {
+	case r.Action != itip.Stored:
+		return nil
+	case account.Resource != "":
+		return w.book(h, me, from)
+	case !member && h.row.Item == 0: // nobody else answers for a member
+		return h.set(itip.Answer(h.obj, me, "NEEDS-ACTION", ""), calendar.Client)
+	}
+	return nil
+}
+
+func (w *work) account(id storage.AccountID) (a accounts.Account, err error) {
+	err = w.s.DB.View(func(tx *storage.Tx) error {
+		a, err = accounts.Get(tx, id)
+		return err
+	})
+	return a, err
+}
+
+// answered applies what an attendee has sent.
+func (w *work) answered(a *arrival, m *itip.Message, text []byte, from string) error {
+	all := m.Parts[0].All("ATTENDEE")
+	if who := itip.Address(all[0].Value); len(all) == 1 && who != from && !w.same(who, from) {
+		return fmt.Errorf("%w: the answer of %.100q", errForged, who)
+	}
+	h, err := w.findWithGroups(a.Account, m.UID)
+	if err != nil {
+		return err
+	}
+	if h.obj == nil {
+		return fmt.Errorf("%w: an unknown UID", errOutside)
+	}
+	organizer := itip.Address(h.obj.Parts[0].Value("ORGANIZER"))
+	if x, here, err := w.holder(organizer); err != nil || !here || x.ID != h.account && x.ID != a.Account {
+		return fmt.Errorf("%w: somebody else organizes it", errOutside)
+	}
+	r, err := w.answer(h, text, organizer, from)
+	if err != nil {
+		return err
+	}
+	switch r.Action {
+	case itip.Stored, itip.Proposed, itip.Uninvited:
+		w.item(a.Account, text)
+	case itip.Asked:
+		return w.again(h, organizer, r.Attendee)
+	}
+	return nil
+}
+
+// again sends an attendee who has asked for it the invitation once more.
+func (w *work) again(h *handle, organizer, to string) error {
+	send := itip.Sender{Now: time.Unix(max(w.now.Unix(), itip.Stamped(h.obj, "")+1), 0).UTC()}
+	out := itip.Out{To: to, Method: itip.Request, Text: send.Request(h.obj, to)}
+	if out.Text == nil {
+		return errOutside
+	}
+	_, err := w.tell(h.calendar, h.obj.UID, organizer, out)
+	return err
+}

@@ -1,0 +1,379 @@
+package itip
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"essaim.coop/essaim/format/ical"
+	"essaim.coop/essaim/format/ical/itip"
+	"essaim.coop/essaim/storage"
+	"essaim.coop/essaim/storage/accounts"
+	"essaim.coop/essaim/storage/blob"
+	"essaim.coop/essaim/storage/calendar"
+	"essaim.coop/essaim/storage/mailbox"
+)
+
+// errStale says that an object has changed since a work read it.
+var errStale = errors.New("changed meanwhile")
+
+// An accountError is one that concerns one account only.
+type accountError struct {
+	account storage.AccountID
+	err     error
+}
+
+func (e *accountError) Error() string { return fmt.Sprintf("account %d: %v", e.account, e.err) }
+func (e *accountError) Unwrap() error { return e.err }
+
+// A handle is an object as a work has read it, or where one would go.
+type handle struct {
+	account  storage.AccountID
+	calendar storage.CollectionID
+	row      calendar.Object // Item is 0 when there is none
+	obj      *ical.Object    // as it will be; nil is none
+
+	text []byte // to be put
+	by   calendar.By
+}
+
+// set says what the object will be. by is Server for what is no news to its owner.
+func (h *handle) set(text []byte, by calendar.By) error {
+	o, err := itip.ParseObject(text)
+	if err != nil {
+		return err
+	}
+	if h.text == nil {
+		h.by = calendar.Server
+	}
+	h.obj, h.text, h.by = o, text, h.by && by
+	return nil
+}
+
+// A work gathers what a change or message comes to.
+type work struct {
+	s       *Service
+	now     time.Time
+	sender  accounts.Account
+	without map[storage.AccountID]bool // who gets nothing
+
+	handles []*handle
+	items   []item
+	letters []letter
+	people  map[string]person
+}
+
+type item struct {
+	account storage.AccountID
+	text    []byte
+}
+
+// A letter is a mail to somebody elsewhere.
+type letter struct {
+	from, to string
+	text     []byte
+}
+
+type person struct {
+	accounts.Account
+	here bool
+	err  error
+}
+
+func newWork(s *Service, without map[storage.AccountID]bool) *work {
+	return &work{s: s, now: s.now(), without: without, people: map[string]person{}}
+}
+
+// holder finds who has an address; here is false for one of elsewhere.
+// storage.ErrNotFound for one of ours that nobody has.
+func (w *work) holder(address string) (accounts.Account, bool, error) {
+	p, ok := w.people[address]
+	if !ok {
+		p.err = w.s.DB.View(func(tx *storage.Tx) (err error) {
+			domain := address[strings.LastIndexByte(address, '@')+1:]
+			if p.here = accounts.LocalDomain(tx, domain); !p.here {
+				_, err := accounts.Normalize(address)
+				return err
+			}
+			p.Account, err = accounts.Holder(tx, address)
+			return err
+		})
+		if errors.Is(p.err, storage.ErrInvalid) {
+			p.err = fmt.Errorf("%w: %w", p.err, storage.ErrNotFound)
+		}
+		w.people[address] = p
+	}
+	return p.Account, p.here, p.err
+}
+
+// find finds an account's object of a UID, or the place for one.
+func (w *work) find(a storage.AccountID, uid string) (*handle, error) {
+	return w.locate([]storage.AccountID{a}, uid)
+}
+
+// findWithGroups also looks into the calendars of the account's groups, into which
+// members write in their own name.
+func (w *work) findWithGroups(a storage.AccountID, uid string) (*handle, error) {
+	var all []storage.AccountID
+	err := w.s.DB.View(func(tx *storage.Tx) error {
+		all = accounts.Identities(tx, a)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return w.locate(all, uid)
+}
+
+func (w *work) locate(in []storage.AccountID, uid string) (*handle, error) {
+	for _, a := range in {
+		var id storage.CollectionID
+		err := w.s.DB.View(func(tx *storage.Tx) error {
+			c, _, err := calendar.Find(tx, a, uid)
+			if err == nil {
+				id = c.ID
+			}
+			return err
+		})
+		if errors.Is(err, storage.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		return w.in(a, id, uid)
+	}
+	for _, h := range w.handles { // one that this work makes
+		if h.account == in[0] && h.row.UID == uid && h.row.Item == 0 {
+			return h, nil
+		}
+	}
+	h := &handle{account: in[0], row: calendar.Object{UID: uid}}
+	err := w.s.DB.View(func(tx *storage.Tx) error {
+		c, err := calendar.Default(tx, in[0])
+		if err == nil {
+			h.calendar = c.ID
+		}
+		return nil
+	})
+	w.handles = append(w.handles, h)
+	return h, err
+}
+
+// in reads the object of a UID in one calendar.
+func (w *work) in(a storage.AccountID, c storage.CollectionID, uid string) (*handle, error) {
+	for _, h := range w.handles {
+		if h.calendar == c && h.row.UID == uid && h.row.Item != 0 {
+			return h, nil
+		}
+	}
+	h := &handle{account: a, calendar: c, row: calendar.Object{UID: uid}}
+	err := w.s.DB.View(func(tx *storage.Tx) error {
+		o, err := calendar.ByUID(tx, c, uid)
+		if err == nil {
+			h.row = o
+		}
+		return err
+	})
+	if errors.Is(err, storage.ErrNotFound) {
+		return h, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	b, err := calendar.Read(w.s.DB, &h.row)
+	if errors.Is(err, storage.ErrNotFound) {
+		return nil, errStale
+	}
+	if err == nil {
+		h.obj, err = itip.ParseObject(b)
+	}
+	w.handles = append(w.handles, h)
+	return h, err
+}
+
+// apply applies a message of an organizer to an attendee's object.
+func (w *work) apply(h *handle, text []byte, me, from string) (itip.Result, error) {
+	m, err := itip.Read(text)
+	if err != nil {
+		return itip.Result{}, err
+	}
+	r, err := itip.Apply(h.obj, m, me, from)
+	if err == nil && r.Text != nil {
+		err = h.set(r.Text, calendar.Client)
+	}
+	return r, err
+}
+
+func (w *work) applyAs(h *handle, text []byte, me string, by calendar.By) error {
+	if text == nil {
+		return nil // not invited any more
+	}
+	m, err := itip.Read(text)
+	if err != nil {
+		return err
+	}
+	r, err := itip.Apply(h.obj, m, me, m.Organizer())
+	if err == nil && r.Text != nil {
+		err = h.set(r.Text, by)
+	}
+	return err
+}
+
+// item puts a message into somebody's inbox.
+func (w *work) item(a storage.AccountID, text []byte) { w.items = append(w.items, item{a, text}) }
+
+// staged is what a commit has to give back when it fails.
+type staged struct{ discards []func() }
+
+func (s *staged) body(db *storage.DB, text []byte) (*blob.Staged, error) {
+	w := db.Stage()
+	if _, err := w.Write(text); err != nil {
+		w.Abort()
+		return nil, err
+	}
+	b, err := w.Finish()
+	if err == nil {
+		s.discards = append(s.discards, b.Discard)
+	}
+	return b, err
+}
+
+// prepared is a work whose bodies are staged.
+type prepared struct {
+	staged
+	objects []*calendar.Incoming // nil for a handle that does not change
+	items   []*calendar.Incoming
+	letters []*mailbox.Incoming
+}
+
+func (w *work) prepare() (*prepared, error) {
+	p := &prepared{}
+	for _, h := range w.handles {
+		var in *calendar.Incoming
+		if h.text != nil {
+			b, err := p.body(w.s.DB, h.text)
+			if err == nil {
+				in, err = calendar.Prepare(b)
+			}
+			if err != nil {
+				return p, &accountError{h.account, err}
+			}
+		}
+		p.objects = append(p.objects, in)
+	}
+	for _, it := range w.items {
+		in, err := p.message(w.s.DB, it.text)
+		if err != nil {
+			return p, &accountError{it.account, err}
+		}
+		p.items = append(p.items, in)
+	}
+	for _, l := range w.letters {
+		b, err := p.body(w.s.DB, l.text)
+		if err != nil {
+			return p, err
+		}
+		in, err := mailbox.Prepare(b)
+		if err != nil {
+			return p, err
+		}
+		p.letters = append(p.letters, in)
+	}
+	return p, nil
+}
+
+func (p *prepared) message(db *storage.DB, text []byte) (*calendar.Incoming, error) {
+	m, err := itip.Read(text)
+	if err != nil {
+		return nil, err
+	}
+	b, err := p.body(db, text)
+	if err != nil {
+		return nil, err
+	}
+	return calendar.PrepareMessage(b, m.UID, m.Type)
+}
+
+// commit writes everything in one transaction, with done; errStale when an object
+// is not as it was read.
+func (w *work) commit(done func(*storage.Tx) error) error {
+	p, err := w.prepare()
+	if err == nil {
+		err = w.s.DB.Update(func(tx *storage.Tx) error {
+			for i, h := range w.handles {
+				if err := h.put(tx, p.objects[i], w.now); err != nil {
+					return err
+				}
+			}
+			for i, it := range w.items {
+				if err := deliver(tx, it.account, p.items[i], w.now); err != nil {
+					return &accountError{it.account, err}
+				}
+			}
+			for i, l := range w.letters {
+				if err := w.s.Post(tx, l.from, l.to, p.letters[i], w.now); err != nil {
+					return fmt.Errorf("mail to %s: %w", l.to, err)
+				}
+			}
+			return done(tx)
+		})
+	}
+	if err != nil {
+		for _, discard := range p.discards {
+			discard()
+		}
+		return err
+	}
+	if len(w.letters) > 0 {
+		w.s.Wake()
+	}
+	return nil
+}
+
+func deliver(tx *storage.Tx, a storage.AccountID, in *calendar.Incoming, now time.Time) error {
+	inbox, err := calendar.Inbox(tx, a)
+	if err != nil {
+		return err
+	}
+	_, err = calendar.Deliver(tx, inbox, in, now)
+	return err
+}
+
+// put holds a handle against the store, and writes what it is to be.
+func (h *handle) put(tx *storage.Tx, in *calendar.Incoming, now time.Time) error {
+	if in == nil {
+		return nil // what was only looked at need not be the same still
+	}
+	c, err := calendar.ByID(tx, h.calendar)
+	if err != nil {
+		return &accountError{h.account, err}
+	}
+	name := h.row.Name
+	switch o, err := calendar.ByUID(tx, c.ID, h.row.UID); {
+	case errors.Is(err, storage.ErrNotFound) && h.row.Item == 0:
+		name = newName(h.row.UID)
+		if _, _, err := calendar.Find(tx, h.account, h.row.UID); err == nil {
+			return errStale // made in another calendar
+		}
+	case errors.Is(err, storage.ErrNotFound):
+		return errStale
+	case err != nil:
+		return &accountError{h.account, err}
+	case o.Item != h.row.Item || o.Sum != h.row.Sum:
+		return errStale
+	}
+	if _, err := calendar.Put(tx, c, name, in, h.by, now); err != nil {
+		return &accountError{h.account, err}
+	}
+	return nil
+}
+
+// newName is that of an object which the server makes.
+func newName(uid string) string {
+	sum := sha256.Sum256([]byte(uid))
+	return hex.EncodeToString(sum[:12]) + ".ics"
+}
