@@ -27,6 +27,7 @@ var words = func() page.Words {
 		"health.disk":        t("Free on the disk", "Libre sur le disque", "Vrij op de schijf"),
 		"health.store":       t("The store", "Les données", "De gegevens"),
 		"health.certificate": t("Certificate until", "Certificat jusqu'au", "Certificaat tot"),
+		"health.authority":   t("No certificate from the authority yet", "Pas encore de certificat de l'autorité", "Nog geen certificaat van de autoriteit"),
 		"health.backup":      t("Last verified backup", "Dernière sauvegarde vérifiée", "Laatste gecontroleerde back-up"),
 		"health.version":     t("Version", "Version", "Versie"),
 		"health.memory":      t("Memory", "Mémoire", "Geheugen"),

@@ -11,13 +11,11 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"path/filepath"
 	"sync"
 	"time"
 
 	"essaim.coop/essaim/imap"
 	"essaim.coop/essaim/internal/certs"
-	"essaim.coop/essaim/internal/sasl"
 	"essaim.coop/essaim/internal/trace"
 	"essaim.coop/essaim/internal/web"
 	"essaim.coop/essaim/mailflow"
@@ -52,6 +50,7 @@ type App struct {
 	goes    sync.WaitGroup
 	servers []service
 	metrics counters
+	acme    *certs.ACME              // nil: certificates come from files
 	leaf    func() *x509.Certificate // the one in service
 }
 
@@ -183,6 +182,9 @@ func (a *App) start(ctx context.Context, fail context.CancelCauseFunc) error {
 		})
 		a.goes.Go(func() { a.emptyTrash(ctx) })
 	}
+	if a.acme != nil {
+		a.goes.Go(func() { a.acme.Run(ctx) })
+	}
 	a.goes.Go(func() { _ = a.serveControl(ctx) })
 	a.goes.Go(func() { a.housekeep(ctx) })
 	return nil
@@ -206,29 +208,6 @@ func (s *service) listen(ctx context.Context, inherited []net.Listener) ([]net.L
 		out = append(out, ln)
 	}
 	return out, nil
-}
-
-func (a *App) tlsConfig() (*tls.Config, error) {
-	files, err := a.certificate()
-	if err != nil {
-		return nil, err
-	}
-	sasl.LocalCertificate, a.leaf = files.Leaf, files.Leaf
-	return &tls.Config{GetCertificate: files.Get, MinVersion: tls.VersionTLS12}, nil
-}
-
-func (a *App) certificate() (*certs.Files, error) {
-	if a.cfg.TLS.Cert != "" {
-		return certs.Load(a.cfg.TLS.Cert, a.cfg.TLS.Key)
-	}
-	if err := os.MkdirAll(a.cfg.tlsDir(), 0o700); err != nil {
-		return nil, err
-	}
-	if a.cfg.TrustLocal {
-		return demoCertificate(a.cfg.tlsDir())
-	}
-	a.log.Warn("no certificate configured: clients will not trust the throwaway one", "authority", filepath.Join(a.cfg.tlsDir(), "ca.pem"))
-	return certs.Throwaway(a.cfg.tlsDir(), []string{a.cfg.Hostname}, nil)
 }
 
 func (a *App) buildServices(conf *tls.Config) {

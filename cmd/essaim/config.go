@@ -43,10 +43,15 @@ type Listen struct {
 	LMTP        []string `toml:"lmtp" doc:"Local delivery from a mail server in front; off by default."`
 }
 
-// TLS names the certificate's files.
+// TLS says where the certificate comes from: files, or an authority.
 type TLS struct {
-	Cert string `toml:"cert" doc:"PEM file of the certificate with its chain."`
-	Key  string `toml:"key" doc:"PEM file of the private key."`
+	Cert      string   `toml:"cert" doc:"PEM file of the certificate with its chain."`
+	Key       string   `toml:"key" doc:"PEM file of the private key."`
+	ACME      bool     `toml:"acme" doc:"Get certificates from an authority by itself, answering on ports 80 and 443."`
+	Email     string   `toml:"email" doc:"Address that the authority may write to."`
+	Directory string   `toml:"directory" doc:"URL of an authority's ACME directory; Let's Encrypt when empty."`
+	Roots     string   `toml:"directory_roots" doc:"PEM file of who vouches for the directory's own certificate, for an authority in the house."`
+	Names     []string `toml:"names" doc:"Names to have certificates for beside the hostname, such as mta-sts.coop.example."`
 }
 
 func defaultConfig() Config {

@@ -43,6 +43,9 @@ func (a *App) site(domain string) zone.Site {
 	if a.leaf != nil {
 		s.Leaf = a.leaf()
 	}
+	if a.cfg.TLS.ACME && a.cfg.TLS.Directory == "" {
+		s.Authority = "letsencrypt.org"
+	}
 	return s
 }
 
@@ -78,6 +81,11 @@ func (a *App) health(context.Context) []admin.Health {
 	if a.leaf != nil {
 		left := a.leaf().NotAfter.Sub(now)
 		out = append(out, admin.Health{What: "certificate", State: below(left, certLook, certBad), Value: a.leaf().NotAfter.Format(time.DateOnly)})
+	}
+	if a.acme != nil {
+		for _, err := range a.acme.Failed() {
+			out = append(out, admin.Health{What: "authority", State: admin.Look, Value: err.Error()})
+		}
 	}
 	if age, ok := a.oldestQueued(now); ok {
 		out = append(out, admin.Health{What: "queue", State: above(age, queueLook, queueBad), Value: age.Round(time.Minute).String()})

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"strings"
 
+	"essaim.coop/essaim/internal/certs"
 	"essaim.coop/essaim/internal/web"
 )
 
@@ -23,7 +24,11 @@ func (a *App) buildWeb(conf *tls.Config) error {
 	if err != nil {
 		return err
 	}
-	plain, err := a.webServer(http.HandlerFunc(a.toHTTPS))
+	elsewhere := http.Handler(http.HandlerFunc(a.toHTTPS))
+	if a.acme != nil {
+		elsewhere = a.acme.Challenges(elsewhere)
+	}
+	plain, err := a.webServer(elsewhere)
 	if err != nil {
 		return err
 	}
@@ -31,7 +36,12 @@ func (a *App) buildWeb(conf *tls.Config) error {
 		plain.Handler = mux
 	}
 	https.TLS = conf.Clone()
-	https.HSTS = a.cfg.TLS.Cert != "" // a browser would not forgive a throwaway certificate
+	if a.acme != nil {
+		https.TLS.NextProtos = []string{"h2", "http/1.1", certs.ALPNProto}
+	}
+	// A browser would not forgive a throwaway certificate; while the authority's
+	// is awaited, it does not listen (RFC 6797 §8.1).
+	https.HSTS = a.cfg.hasCertificate()
 	a.metrics.web = map[string]*web.Server{"https": https, "http": plain}
 	a.servers = append(a.servers,
 		service{"https", a.cfg.Listen.HTTPS, https.Serve, https.Shutdown},

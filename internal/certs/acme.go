@@ -6,7 +6,9 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -35,6 +37,7 @@ type ACMEOptions struct {
 type ACME struct {
 	opt     ACMEOptions
 	manager autocert.Manager
+	asking  *until
 
 	mu      sync.Mutex
 	current map[string]*tls.Certificate
@@ -43,16 +46,21 @@ type ACME struct {
 
 // NewACME prepares it; nothing is asked before Run.
 func NewACME(opt ACMEOptions) *ACME {
+	asking := &until{next: http.DefaultTransport, ctx: context.Background()}
+	client := &http.Client{Transport: asking, Timeout: time.Minute}
+	if opt.Client != nil && opt.Client.Transport != nil {
+		asking.next = opt.Client.Transport
+	}
 	directory := opt.Directory
 	if directory == "" {
 		directory = acme.LetsEncryptURL
 	}
 	return &ACME{
-		opt: opt,
+		opt: opt, asking: asking,
 		manager: autocert.Manager{
 			Prompt: autocert.AcceptTOS, Cache: autocert.DirCache(opt.Cache), Email: opt.Email,
 			HostPolicy: autocert.HostWhitelist(opt.Names...),
-			Client:     &acme.Client{DirectoryURL: directory, HTTPClient: opt.Client, UserAgent: "essaim"},
+			Client:     &acme.Client{DirectoryURL: directory, HTTPClient: client, UserAgent: "essaim"},
 		},
 		current: map[string]*tls.Certificate{}, failed: map[string]error{},
 	}
@@ -89,8 +97,17 @@ func (a *ACME) Leaf() *x509.Certificate {
 	return a.opt.Fallback.Leaf()
 }
 
-// Challenges answers http-01 on port 80 and gives everything else to next.
-func (a *ACME) Challenges(next http.Handler) http.Handler { return a.manager.HTTPHandler(next) }
+// Challenges answers http-01 on port 80 and gives everything else to next. A
+// port in Host is overlooked: what forwards port 80 to us may name its own.
+func (a *ACME) Challenges(next http.Handler) http.Handler {
+	answers := a.manager.HTTPHandler(next)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if host, _, err := net.SplitHostPort(r.Host); err == nil && strings.HasPrefix(r.URL.Path, "/.well-known/acme-challenge/") {
+			r.Host = host
+		}
+		answers.ServeHTTP(w, r)
+	})
+}
 
 // Failed returns why a name has no certificate, by name.
 func (a *ACME) Failed() map[string]error {
@@ -112,6 +129,7 @@ const (
 // Run gets the certificates that are missing and keeps them fresh until ctx
 // ends. It sleeps to the next deadline.
 func (a *ACME) Run(ctx context.Context) {
+	a.asking.ctx = ctx
 	pause := firstPause
 	for {
 		next := a.round(ctx)
@@ -162,6 +180,38 @@ func (a *ACME) note(name string, cert *tls.Certificate, err error) {
 		a.opt.Logger.Info("certificate", "name", name, "until", cert.Leaf.NotAfter)
 	}
 	a.current[name] = cert
+}
+
+// until ends every request to the authority when ctx does: the manager's own
+// deadlines are minutes, and a stop must not wait for them.
+type until struct {
+	next http.RoundTripper
+	ctx  context.Context
+}
+
+// RoundTrip is http.RoundTripper.
+func (u *until) RoundTrip(r *http.Request) (*http.Response, error) {
+	ctx, cancel := context.WithCancel(r.Context())
+	stop := context.AfterFunc(u.ctx, cancel)
+	resp, err := u.next.RoundTrip(r.WithContext(ctx))
+	if err != nil {
+		stop()
+		cancel()
+		return nil, err
+	}
+	resp.Body = &released{resp.Body, func() { stop(); cancel() }}
+	return resp, nil
+}
+
+// released is a body whose Close lets its context go.
+type released struct {
+	io.ReadCloser
+	release func()
+}
+
+func (r *released) Close() error {
+	defer r.release()
+	return r.ReadCloser.Close()
 }
 
 // helloFor asks the manager for an ECDSA certificate, as a modern client would.

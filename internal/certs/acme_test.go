@@ -4,94 +4,25 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/json"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
 
-	"github.com/miekg/dns"
+	"essaim.coop/essaim/internal/certs/certstest"
 )
 
-// pebble starts an authority that validates on the given ports and finds every
-// name on loopback.
+// pebble starts an authority that trusts and finds every name on loopback.
 func pebble(t *testing.T, httpPort, tlsPort int) (directory string, client *http.Client) {
 	t.Helper()
-	program, err := exec.LookPath("pebble")
-	if err != nil {
-		t.Skip("pebble is not installed")
-	}
 	dir := t.TempDir()
 	if _, err := Throwaway(dir, []string{"localhost"}, []net.IP{net.IPv4(127, 0, 0, 1)}); err != nil {
 		t.Fatal(err)
 	}
-	api, management := freeAddr(t), freeAddr(t)
-	config, _ := json.Marshal(map[string]any{"pebble": map[string]any{
-		"listenAddress": api, "managementListenAddress": management, "httpPort": httpPort, "tlsPort": tlsPort,
-		"certificate": filepath.Join(dir, "cert.pem"), "privateKey": filepath.Join(dir, "key.pem"),
-	}})
-	path := filepath.Join(dir, "pebble.json")
-	if err := os.WriteFile(path, config, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command(program, "-config", path, "-dnsserver", loopbackDNS(t))
-	cmd.Env = append(os.Environ(), "PEBBLE_VA_NOSLEEP=1", "PEBBLE_WFE_NONCEREJECT=0")
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
-	pem, err := os.ReadFile(filepath.Join(dir, "ca.pem"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	roots := x509.NewCertPool()
-	roots.AppendCertsFromPEM(pem)
-	client = &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}}, Timeout: 30 * time.Second}
-	t.Cleanup(client.CloseIdleConnections)
-	directory = "https://" + api + "/dir"
-	for end := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
-		resp, err := client.Get(directory)
-		if err == nil {
-			resp.Body.Close()
-			return directory, client
-		}
-		if time.Now().After(end) {
-			t.Fatalf("the authority does not answer: %v", err)
-		}
-	}
-}
-
-func freeAddr(t *testing.T) string {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	return ln.Addr().String()
-}
-
-// loopbackDNS answers 127.0.0.1 to every question for an address.
-func loopbackDNS(t *testing.T) string {
-	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	srv := &dns.Server{PacketConn: conn, Handler: dns.HandlerFunc(func(w dns.ResponseWriter, q *dns.Msg) {
-		m := new(dns.Msg).SetReply(q)
-		if q.Question[0].Qtype == dns.TypeA {
-			rr, _ := dns.NewRR(q.Question[0].Name + " 60 IN A 127.0.0.1")
-			m.Answer = []dns.RR{rr}
-		}
-		_ = w.WriteMsg(m)
-	})}
-	go func() { _ = srv.ActivateAndServe() }()
-	t.Cleanup(func() { _ = srv.Shutdown() })
-	return conn.LocalAddr().String()
+	return certstest.Pebble(t, dir, httpPort, tlsPort)
 }
 
 // newTestACME has an authority, both challenge listeners and a fallback.
@@ -116,12 +47,7 @@ func newTestACME(t *testing.T, withHTTP, withTLS bool) *ACME {
 	quiet := slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
 	challenges := a.Challenges(nil)
 	if withHTTP {
-		// The authority names its unusual port in Host, as it never does with port 80.
-		bare := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			r.Host, _, _ = net.SplitHostPort(r.Host)
-			challenges.ServeHTTP(w, r)
-		})
-		go func() { _ = (&http.Server{Handler: bare, ErrorLog: quiet}).Serve(h) }()
+		go func() { _ = (&http.Server{Handler: challenges, ErrorLog: quiet}).Serve(h) }()
 	} else {
 		h.Close()
 	}

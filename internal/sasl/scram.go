@@ -119,17 +119,17 @@ func (s *scram) binding(kind string) ([]byte, error) {
 	case "tls-exporter":
 		return s.state.ExportKeyingMaterial("EXPORTER-Channel-Binding", nil, 32)
 	case "tls-server-end-point":
-		if c := LocalCertificate(); c != nil {
+		if c := LocalCertificate(s.state.ServerName); c != nil {
 			return endPoint(c)
 		}
 	}
 	return nil, fmt.Errorf("%w: channel binding type %q", ErrSyntax, kind)
 }
 
-// LocalCertificate tells the certificate that TLS shows, which Go's
-// ConnectionState does not. Whoever makes the TLS configuration sets it, once,
+// LocalCertificate tells the certificate that TLS shows to who asked for a
+// server name, which Go's ConnectionState does not. Whoever makes the TLS configuration sets it, once,
 // before serving; without it tls-server-end-point is refused.
-var LocalCertificate = func() *x509.Certificate { return nil }
+var LocalCertificate = func(string) *x509.Certificate { return nil }
 
 func endPoint(c *x509.Certificate) ([]byte, error) {
 	var h hash.Hash
