@@ -91,6 +91,10 @@ func (x *Exchange) takeLock(c *conditions, l locks.Lock) error {
 	body, committed, created := up.Body, false, false
 	up.Finally(func(bool) { body.Discard() })
 	defer func() { up.finish(committed) }()
+	received, err := x.receiveNothing(c, l, up)
+	if err != nil {
+		return err
+	}
 	err = x.Update(func(s *Scope) error {
 		t, err := s.placeToLock(x.at)
 		if err != nil {
@@ -103,6 +107,9 @@ func (x *Exchange) takeLock(c *conditions, l locks.Lock) error {
 		}
 		if err := locks.Put(s.Tx, l, s.Now); err != nil || !created {
 			return err
+		}
+		if !received { // what was there is gone since
+			return storage.ErrTemporary
 		}
 		_, err = t.parent.(Writer).Write(s, t.name, nil, up)
 		return err
@@ -121,6 +128,25 @@ func (x *Exchange) takeLock(c *conditions, l locks.Lock) error {
 		status = http.StatusCreated
 	}
 	return x.lockAnswer(status, l)
+}
+
+// receiveNothing has the collection look at the empty body of what the lock would
+// make, if it would make something: of what cannot be empty there is none.
+func (x *Exchange) receiveNothing(c *conditions, l locks.Lock, up *Upload) (received bool, err error) {
+	var w Writer
+	err = x.View(func(s *Scope) error {
+		t, err := s.placeToLock(x.at)
+		if err != nil || t.r != nil {
+			return err
+		}
+		l.Root, up.Name = t.path, t.name
+		w, _ = t.parent.(Writer)
+		return x.mayLock(s, c, t, l)
+	})
+	if err != nil || w == nil {
+		return false, err
+	}
+	return true, w.Receive(up)
 }
 
 // placeToLock is place, but the root of a tree can be locked, too.

@@ -112,8 +112,7 @@ type Negotiator interface {
 type Writer interface {
 	Collection
 	// Receive looks at a complete body outside any transaction, in the state
-	// that was found before the body was read. It is not called for the empty
-	// body of a LOCK. It may parse, leave what it
+	// that was found before the body was read. It may parse, leave what it
 	// found in Upload.Parsed and replace Upload.Body.
 	Receive(up *Upload) error
 	// Write makes the member name of the upload, or replaces it when old is not
