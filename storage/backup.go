@@ -95,3 +95,12 @@ type Rebuilt = local.Rebuilt
 func Rebuild(ctx context.Context, dir string) (*Rebuilt, error) {
 	return local.Rebuild(ctx, dir, local.Options{})
 }
+
+// A Salvaged says what Salvage found.
+type Salvaged = local.Salvaged
+
+// Salvage writes every body that can still be read in the store in dir to out,
+// when neither index nor backup is left.
+func Salvage(ctx context.Context, dir, out string) (*Salvaged, error) {
+	return local.Salvage(ctx, dir, out)
+}

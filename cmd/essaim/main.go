@@ -122,6 +122,7 @@ type cli struct {
 	Restore restoreCmd `cmd:"" help:"Make a data directory from a backup."`
 	Compact compactCmd `cmd:"" help:"Give free space in the store back."`
 	Rebuild rebuildCmd `cmd:"" help:"Make a lost or damaged index anew; the server must not run."`
+	Salvage salvageCmd `cmd:"" help:"Write every body that can still be read to files, when index and backups are lost."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }
 

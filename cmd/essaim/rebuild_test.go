@@ -48,4 +48,20 @@ func TestStoryLostIndex(t *testing.T) {
 	if out, err := exec.Command(h.bin, "rebuild", h.dir).CombinedOutput(); err == nil || !strings.Contains(string(out), "in use") {
 		t.Errorf("rebuild under a running server: %v\n%s", err, out)
 	}
+
+	// And the last resort.
+	h.stop(syscall.SIGKILL)
+	for _, name := range []string{"tree.db", "spare.db"} {
+		if err := os.Remove(filepath.Join(h.dir, "store", name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	to := filepath.Join(t.TempDir(), "salvaged")
+	if out, err := exec.Command(h.bin, "salvage", h.dir, to).CombinedOutput(); err != nil || !strings.Contains(string(out), "20 bodies") {
+		t.Fatalf("salvage: %v\n%s", err, out)
+	}
+	first, err := os.ReadFile(filepath.Join(to, "bodies", "000000001.eml"))
+	if err != nil || string(first) != string(letter("l0", 5000)) {
+		t.Errorf("the first letter: %d bytes, %v", len(first), err)
+	}
 }

@@ -16,7 +16,8 @@
 //	reclaim.go     when that may be, and what holds it back
 //	recover.go     replay after the checkpoint, cut of the torn tail; replay.go
 //	copy.go        a copy of the tree that follows the journal; Compact
-//	spare.go       the one that is kept beside it
+//	spare.go       the one that is kept beside it; rebuild.go: the tree made of it
+//	salvage.go     bodies without any tree
 //	bodies.go      reading and freeing bodies, rewriting of mostly dead segments
 //	snapshot.go    the online copy
 //	failure.go     what a failing disk leaves behind: a note, then reading only
