@@ -200,22 +200,11 @@ type RecoveryOut struct {
 }
 
 // AllowRecovery makes new recovery codes for somebody who lost password and
-// codes, after a person has looked who it is. They are shown once, and the
-// member finds it in their own log.
+// codes, after a person has looked who it is. They are shown once.
 func (d *Desk) AllowRecovery(_ context.Context, by people.Actor, in ID) (out RecoveryOut, err error) {
-	id := storage.AccountID(in.ID)
-	err = d.change(func(tx *storage.Tx, _ time.Time) error {
-		a, err := accounts.Get(tx, id)
-		if err != nil {
-			return err
-		}
-		if a.Group || a.Waiting {
-			return fmt.Errorf("%s cannot sign in: %w", a.Address, storage.ErrConflict)
-		}
-		if out.Codes, err = signin.NewRecoveryCodes(tx, id); err != nil {
-			return err
-		}
-		return d.note(tx, by, "password.reset", id, a.Address)
+	err = d.change(func(tx *storage.Tx, now time.Time) (err error) {
+		out.Codes, err = people.Recover(tx, storage.AccountID(in.ID), by, now)
+		return err
 	})
 	return out, err
 }

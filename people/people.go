@@ -231,6 +231,24 @@ func SetAdmin(tx *storage.Tx, id storage.AccountID, to bool, by Actor, now time.
 	return by.log(tx, did, id, a.Address, now)
 }
 
+// Recover makes new recovery codes for somebody who lost password and codes,
+// after a person has looked who it is. They are told once; the member finds it
+// in their own log. A group and who waits for approval cannot sign in:
+// ErrConflict.
+func Recover(tx *storage.Tx, id storage.AccountID, by Actor, now time.Time) (codes []string, err error) {
+	a, err := accounts.Get(tx, id)
+	if err != nil {
+		return nil, err
+	}
+	if a.Group || a.Waiting {
+		return nil, fmt.Errorf("%s cannot sign in: %w", a.Address, storage.ErrConflict)
+	}
+	if codes, err = signin.NewRecoveryCodes(tx, id); err != nil {
+		return nil, err
+	}
+	return codes, by.log(tx, "password.reset", id, a.Address, now)
+}
+
 // anotherAdmin is ErrConflict when nobody but id could administer.
 func anotherAdmin(tx *storage.Tx, id storage.AccountID) error {
 	found := false

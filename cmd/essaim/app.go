@@ -181,6 +181,7 @@ func (a *App) start(ctx context.Context, fail context.CancelCauseFunc) error {
 			}
 		})
 		a.goes.Go(func() { a.emptyTrash(ctx) })
+		a.goes.Go(func() { a.keepDeadlines(ctx) })
 	}
 	if a.acme != nil {
 		a.goes.Go(func() { a.acme.Run(ctx) })

@@ -46,18 +46,6 @@ func reportTo(out io.Writer, r *storage.Report, err error) error {
 	return nil
 }
 
-type backupCmd struct {
-	Dir string `arg:"" help:"Directory of the backup; an earlier one there is brought up to date."`
-}
-
-// Run copies the store and verifies the copy.
-func (c *backupCmd) Run(e *env) error {
-	return e.onStore(func(ctx context.Context, a *App, out io.Writer) error {
-		r, err := a.db.Backup(ctx, c.Dir, storage.CheckOptions{Bodies: true, Hooks: checks})
-		return reportTo(out, r, err)
-	})
-}
-
 type restoreCmd struct {
 	Backup string `arg:"" help:"Directory of the backup."`
 }

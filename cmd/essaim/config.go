@@ -23,6 +23,7 @@ type Config struct {
 	RelayPass   string            `toml:"relay_password_file" doc:"File that holds the password for the relay."`
 	Routes      map[string]string `toml:"routes" doc:"host:port for the mail of single domains, instead of their MX."`
 	MaxMessage  int64             `toml:"max_message_bytes" doc:"Largest message accepted, in bytes."`
+	Backup      string            `toml:"backup" doc:"Directory that essaim backup writes to when it is given none; on another disk, or mounted from another machine."`
 	Web         string            `toml:"web" doc:"Where members' browsers come to; https:// and the hostname when empty."`
 	Proxies     []string          `toml:"http_proxies" doc:"Addresses or networks of reverse proxies in front, whose X-Forwarded-For is believed."`
 	Origins     []string          `toml:"dav_origins" doc:"Web applications elsewhere, such as https://calendar.example, whose pages may use DAV here (CORS)."`

@@ -65,6 +65,7 @@ const (
 	diskLook, diskBad   = 0.15, 0.05 // free part
 	certLook, certBad   = 20 * 24 * time.Hour, 5 * 24 * time.Hour
 	queueLook, queueBad = time.Hour, 24 * time.Hour
+	copyLook, copyBad   = 3 * 24 * time.Hour, 14 * 24 * time.Hour
 	freePagesLook       = 0.5
 )
 
@@ -82,6 +83,7 @@ func (a *App) health(context.Context) []admin.Health {
 		left := a.leaf().NotAfter.Sub(now)
 		out = append(out, admin.Health{What: "certificate", State: below(left, certLook, certBad), Value: a.leaf().NotAfter.Format(time.DateOnly)})
 	}
+	out = append(out, a.backupHealth(now))
 	if a.acme != nil {
 		for _, err := range a.acme.Failed() {
 			out = append(out, admin.Health{What: "authority", State: admin.Look, Value: err.Error()})
@@ -106,6 +108,18 @@ func (a *App) storeHealth() admin.Health {
 		return admin.Health{What: "store", State: admin.Bad, Value: why}
 	}
 	return admin.Health{What: "store", State: admin.Well, Value: "ok"}
+}
+
+// backupHealth tells how old the last verified backup is.
+func (a *App) backupHealth(now time.Time) admin.Health {
+	switch at, err := a.lastBackup(); {
+	case err != nil:
+		return admin.Health{What: "backup", State: admin.Bad, Value: err.Error()}
+	case at.IsZero():
+		return admin.Health{What: "backup", State: admin.Look, Value: "-"}
+	default:
+		return admin.Health{What: "backup", State: above(now.Sub(at), copyLook, copyBad), Value: at.Format("2006-01-02 15:04")}
+	}
 }
 
 func (a *App) oldestQueued(now time.Time) (age time.Duration, ok bool) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"essaim.coop/essaim/people"
@@ -16,6 +17,7 @@ type memberCmd struct {
 	List     memberList     `cmd:"" help:"List accounts and what their households use."`
 	Set      memberSet      `cmd:"" help:"Change what a member is."`
 	Password memberPassword `cmd:"" help:"App passwords: make, list, revoke."`
+	Recover  memberRecover  `cmd:"" help:"Print new recovery codes for somebody who lost password and codes."`
 	Remove   memberRemove   `cmd:"" help:"Delete a member with all mail."`
 }
 
@@ -96,7 +98,7 @@ type memberSet struct {
 }
 
 func (c *memberSet) Run(e *env) error {
-	return e.onStore(update("member "+c.Address, func(tx *storage.Tx, _ time.Time) error {
+	return e.onStore(update("member "+c.Address, func(tx *storage.Tx, now time.Time) error {
 		a, err := accounts.Lookup(tx, c.Address)
 		if err != nil {
 			return err
@@ -105,14 +107,32 @@ func (c *memberSet) Run(e *env) error {
 		change(&a.Language, c.Language)
 		change(&a.Cooperator, c.Cooperator)
 		change(&a.Subscriber, c.Subscriber)
-		change(&a.Admin, c.Admin)
-		change(&a.Suspended, c.Suspended)
 		change(&a.Hidden, c.Hidden)
 		if c.Quota != nil {
 			tx.SetQuota(a.Household, *c.Quota)
 		}
-		return accounts.Save(tx, a)
+		if err := accounts.Save(tx, a); err != nil {
+			return err
+		}
+		return c.standing(tx, a.ID, now)
 	}))
+}
+
+// standing changes what the audit log tells of.
+func (c *memberSet) standing(tx *storage.Tx, id storage.AccountID, now time.Time) error {
+	if c.Suspended != nil {
+		set := people.Resume
+		if *c.Suspended {
+			set = people.Suspend
+		}
+		if err := set(tx, id, people.Actor{}, now); err != nil {
+			return err
+		}
+	}
+	if c.Admin != nil {
+		return people.SetAdmin(tx, id, *c.Admin, people.Actor{}, now)
+	}
+	return nil
 }
 
 func change[T any](field, to *T) {
@@ -157,6 +177,29 @@ func (c *memberPassword) Run(e *env) error {
 			_, err = io.WriteString(out, text)
 		}
 		return problem("app password of "+c.Address, err)
+	})
+}
+
+type memberRecover struct {
+	Address string `arg:"" help:"The member's address."`
+}
+
+// Run makes the codes; each opens /recover once, where a password is set.
+func (c *memberRecover) Run(e *env) error {
+	return e.onStore(func(_ context.Context, a *App, out io.Writer) error {
+		var codes []string
+		now := time.Now()
+		err := a.db.Update(func(tx *storage.Tx) error {
+			m, err := accounts.Lookup(tx, c.Address)
+			if err == nil {
+				codes, err = people.Recover(tx, m.ID, people.Actor{}, now)
+			}
+			return err
+		})
+		if err == nil {
+			_, err = fmt.Fprintf(out, "%s\nEach is good once, at %s/recover. They are shown only now.\n", strings.Join(codes, "\n"), a.cfg.origin())
+		}
+		return problem("recovery codes of "+c.Address, err)
 	})
 }
 

@@ -31,12 +31,17 @@ func (a *App) emptyTrash(ctx context.Context) {
 			a.log.Warn("emptying the trash", "error", err)
 			next = now.Add(time.Hour)
 		}
-		t := time.NewTimer(time.Until(next))
-		select {
-		case <-ctx.Done():
-		case <-t.C:
-		}
-		t.Stop()
+		sleepUntil(ctx, next)
+	}
+}
+
+// sleepUntil waits for a deadline or the end of ctx.
+func sleepUntil(ctx context.Context, at time.Time) {
+	t := time.NewTimer(time.Until(at))
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-t.C:
 	}
 }
 
