@@ -102,6 +102,9 @@ func (p *parser) property() error {
 
 // text is the logical line, which the card may keep.
 func (p *parser) text() (string, error) {
+	if plain(p.line) {
+		return string(p.line), nil
+	}
 	if !utf8.Valid(p.line) && p.card.Version != V21 {
 		return "", p.errorf("not UTF-8")
 	}
@@ -109,6 +112,16 @@ func (p *parser) text() (string, error) {
 		return "", p.errorf("control character %#02x", p.line[i])
 	}
 	return string(p.line), nil
+}
+
+// plain reports whether there is nothing but printable ASCII, as in photos.
+func plain(b []byte) bool {
+	for _, c := range b {
+		if c < ' ' || c >= 0x7f {
+			return false
+		}
+	}
+	return true
 }
 
 // control tells what neither a vCard (RFC 6350 §3.3) nor XML can hold.
