@@ -11,6 +11,7 @@ import (
 	"essaim.coop/essaim/dav"
 	"essaim.coop/essaim/dav/davxml"
 	"essaim.coop/essaim/storage"
+	"essaim.coop/essaim/storage/accounts"
 	"essaim.coop/essaim/storage/files"
 )
 
@@ -26,21 +27,31 @@ var (
 )
 
 func trashedProperties(k *dav.Kind) *dav.Kind {
-	text := func(name string, of func(x *trashed) string) dav.Property {
-		return dav.Property{Name: nc(name), Get: func(_ *dav.Scope, r dav.Resource, w *davxml.Writer) error {
-			x := trashedOf(r)
-			if x.entry.Gone == 0 {
+	text := func(name string, of func(s *dav.Scope, x *files.Trashed) string) dav.Property {
+		return dav.Property{Name: nc(name), Get: func(s *dav.Scope, r dav.Resource, w *davxml.Writer) error {
+			x := &trashedOf(r).entry
+			if x.Deleted == 0 {
 				return storage.ErrNotFound // below an entry
 			}
-			w.Text(of(x))
+			w.Text(of(s, x))
 			return nil
 		}}
 	}
 	return k.Add(
-		text("trashbin-filename", func(x *trashed) string { return x.entry.Name }),
-		text("trashbin-original-location", func(x *trashed) string { return strings.TrimPrefix(x.entry.Path+"/"+x.entry.Name, "/") }),
-		text("trashbin-deletion-time", func(x *trashed) string { return strconv.FormatInt(x.entry.Gone/1000, 10) }),
+		text("trashbin-filename", func(_ *dav.Scope, x *files.Trashed) string { return x.Name }),
+		text("trashbin-original-location", func(_ *dav.Scope, x *files.Trashed) string { return strings.TrimPrefix(x.Path+"/"+x.Name, "/") }),
+		text("trashbin-deletion-time", func(_ *dav.Scope, x *files.Trashed) string { return strconv.FormatInt(x.Deleted/1000, 10) }),
+		text("trashbin-deleted-by-id", func(s *dav.Scope, x *files.Trashed) string { return addressOf(s, x.Author) }),
 	)
+}
+
+// addressOf is how an account is called, "" for one that is gone.
+func addressOf(s *dav.Scope, id storage.AccountID) string {
+	a, err := accounts.Get(s.Tx, id)
+	if err != nil {
+		return ""
+	}
+	return a.Address
 }
 
 // trashTree is /dav/trash/ADDRESS/{trash,restore}/.
@@ -161,7 +172,7 @@ func (t *restore) Copy(*dav.Scope, dav.Carriage) (dav.Resource, error) {
 // nothing.
 func (t *restore) Move(s *dav.Scope, c dav.Carriage) (dav.Resource, error) {
 	x := trashedOf(c.Source)
-	if x == nil || x.entry.Gone == 0 {
+	if x == nil || x.entry.Deleted == 0 {
 		return nil, dav.Status(http.StatusForbidden)
 	}
 	n, err := files.Restore(s.Tx, t.own, x.entry.ID, files.Attr{By: s.User, Now: s.Now})

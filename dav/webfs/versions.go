@@ -9,15 +9,21 @@ import (
 	"time"
 
 	"essaim.coop/essaim/dav"
+	"essaim.coop/essaim/dav/davxml"
 	"essaim.coop/essaim/storage"
 	"essaim.coop/essaim/storage/files"
 )
 
 var (
 	versionsKind = &dav.Kind{Name: "versions", Collection: true, Privileges: pastPrivileges}
-	versionKind  = &dav.Kind{Name: "version", Privileges: pastPrivileges}
+	versionKind  = (&dav.Kind{Name: "version", Privileges: pastPrivileges}).Add(dav.Property{Name: nc("version-author"), Get: getVersionAuthor})
 	revertKind   = &dav.Kind{Name: "restore version", Collection: true, Privileges: dav.PrivRead | dav.PrivReadOwn | dav.PrivBind}
 )
+
+func getVersionAuthor(s *dav.Scope, r dav.Resource, w *davxml.Writer) error {
+	w.Text(addressOf(s, r.(*version).v.By))
+	return nil
+}
 
 // versionsTree is /dav/versions/ADDRESS/{versions/FILEID/VERSION,restore}. What
 // others share has its versions here, too, under its own ID.

@@ -7,10 +7,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"essaim.coop/essaim/storage"
-	"essaim.coop/essaim/storage/accounts"
-	"essaim.coop/essaim/storage/files"
 )
 
 func TestFilesComeBack(t *testing.T) {
@@ -143,6 +139,9 @@ func TestTrashAndVersions(t *testing.T) {
 		t.Fatalf("versions %q", list)
 	}
 	h.read("ann", versions+list[0], "one")
+	if got := h.prop("ann", versions+list[0], "http://nextcloud.org/ns", "version-author"); got != "ann@coop.example" {
+		t.Errorf("author %q", got)
+	}
 	h.want(404, "bob", "GET", "/dav/versions/bob@coop.example/versions/"+id+"/"+list[0], "")
 	h.want(201, "ann", "COPY", versions+list[0], "", "Destination", "/dav/versions/ann@coop.example/restore/x")
 	h.read("ann", "d/f.txt", "one")
@@ -158,6 +157,9 @@ func TestTrashAndVersions(t *testing.T) {
 	if got := h.prop("ann", trash+list[0], "http://nextcloud.org/ns", "trashbin-original-location"); got != "d" {
 		t.Errorf("original location %q", got)
 	}
+	if got := h.prop("ann", trash+list[0], "http://nextcloud.org/ns", "trashbin-deleted-by-id"); got != "ann@coop.example" {
+		t.Errorf("deleted by %q", got)
+	}
 	h.read("ann", trash+list[0]+"f.txt", "one")
 	h.want(404, "bob", "GET", trash+list[0]+"f.txt", "")
 	h.want(201, "ann", "MOVE", trash+list[0], "", "Destination", "/dav/trash/ann@coop.example/restore/d")
@@ -169,81 +171,6 @@ func TestTrashAndVersions(t *testing.T) {
 	}
 	if used := h.prop("ann", "", "DAV:", "quota-used-bytes"); used != "0" {
 		t.Errorf("%s bytes used", used)
-	}
-}
-
-func (h *house) share(who, path, with string, r storage.Rights) {
-	h.t.Helper()
-	id := h.prop(who, path, "http://owncloud.org/ns", "fileid")
-	o, err := parseFileID(id)
-	if err == nil {
-		err = h.db.Update(func(tx *storage.Tx) error { return tx.SetACL(o, h.ids[with], r) })
-	}
-	if err != nil {
-		h.t.Fatal(err)
-	}
-}
-
-func TestSharing(t *testing.T) {
-	h := newHouse(t, 0)
-	h.want(201, "ann", "MKCOL", "Photos", "")
-	h.want(201, "ann", "PUT", "Photos/x", "x")
-	h.share("ann", "Photos/", "bob", storage.RightLookup|storage.RightRead)
-	if got := h.names("bob", ""); !slices.Equal(got, []string{"Photos/"}) {
-		t.Fatalf("bob sees %q", got)
-	}
-	h.read("bob", "Photos/x", "x")
-	h.want(403, "bob", "PUT", "Photos/x", "y")
-	h.want(403, "bob", "PUT", "Photos/new", "y")
-	h.want(403, "bob", "DELETE", "Photos/x", "")
-	root := h.prop("bob", "", "DAV:", "getetag")
-	h.want(204, "ann", "PUT", "Photos/x", "x2")
-	if h.prop("bob", "", "DAV:", "getetag") == root {
-		t.Error("what changed in a shared folder does not show at the root")
-	}
-	h.share("ann", "Photos/", "bob", storage.GroupRights)
-	h.want(201, "bob", "MKCOL", "mine", "")
-	h.want(201, "bob", "MOVE", "Photos", "", "Destination", "mine/Pictures")
-	h.want(201, "bob", "PUT", "mine/Pictures/y", "from bob")
-	h.read("ann", "Photos/y", "from bob")
-	if used := h.prop("bob", "", "DAV:", "quota-used-bytes"); used != "0" {
-		t.Errorf("bob pays %s for what is ann's", used)
-	}
-	// A lock of one is a lock for the other.
-	lock := `<D:lockinfo xmlns:D="DAV:"><D:lockscope><D:exclusive/></D:lockscope><D:locktype><D:write/></D:locktype></D:lockinfo>`
-	r := h.want(200, "bob", "LOCK", "mine/Pictures/y", lock)
-	h.want(423, "ann", "PUT", "Photos/y", "z")
-	h.want(204, "bob", "UNLOCK", "mine/Pictures/y", "", "Lock-Token", r.Header.Get("Lock-Token"))
-	// Out of the shared folder it is bob's, and ann finds it in her trash.
-	h.want(201, "bob", "MOVE", "mine/Pictures/y", "", "Destination", "y")
-	h.read("bob", "y", "from bob")
-	if got := h.names("ann", "/dav/trash/ann@coop.example/trash/"); len(got) != 1 {
-		t.Errorf("ann's trash %q", got)
-	}
-	h.want(204, "bob", "DELETE", "mine/Pictures", "") // he leaves it
-	h.read("ann", "Photos/x", "x2")
-	if got := h.names("bob", "mine/"); len(got) != 0 {
-		t.Errorf("bob still sees %q", got)
-	}
-}
-
-func TestGroupFolder(t *testing.T) {
-	h := newHouse(t, 0)
-	member := func(change func(*storage.Tx, storage.AccountID, string) error) {
-		t.Helper()
-		if err := h.db.Update(func(tx *storage.Tx) error { return change(tx, h.ids["garden"], "bob@coop.example") }); err != nil {
-			t.Fatal(err)
-		}
-	}
-	member(accounts.AddMember)
-	h.want(201, "bob", "PUT", "The%20garden/plan", "beans")
-	h.want(403, "bob", "DELETE", "The%20garden", "")
-	h.read("bob", "/dav/files/garden@coop.example/plan", "beans")
-	h.want(404, "ann", "GET", "/dav/files/garden@coop.example/plan", "")
-	member(accounts.RemoveMember)
-	h.want(404, "bob", "GET", "The%20garden/plan", "")
-	if got := h.names("bob", ""); len(got) != 0 {
-		t.Errorf("bob sees %q", got)
 	}
 }
 
@@ -295,108 +222,6 @@ func TestQuotaIsToldAndMakesRoom(t *testing.T) {
 	}
 	h.want(507, "ann", "PUT", "c", strings.Repeat("c", 600))
 	h.want(507, "ann", "COPY", "b", "", "Destination", "c")
-}
-
-func TestSearch(t *testing.T) {
-	h := newHouse(t, 0)
-	h.want(201, "ann", "MKCOL", "d", "")
-	h.want(201, "ann", "PUT", "d/Report%202026.pdf", "12345")
-	h.want(201, "ann", "PUT", "report.txt", "1")
-	h.want(201, "bob", "MKCOL", "Shared", "")
-	h.want(201, "bob", "PUT", "Shared/reports.ods", "123")
-	h.share("bob", "Shared/", "ann", storage.RightRead)
-	ask := func(where, order string) (hrefs []string) {
-		t.Helper()
-		body := `<D:searchrequest xmlns:D="DAV:"><D:basicsearch><D:select><D:prop><D:displayname/></D:prop></D:select>` +
-			`<D:from><D:scope><D:href>` + HomePath("ann@coop.example") + `</D:href><D:depth>infinity</D:depth></D:scope></D:from>` +
-			`<D:where>` + where + `</D:where>` + order + `</D:basicsearch></D:searchrequest>`
-		r := h.want(207, "ann", "SEARCH", "", body)
-		for _, part := range strings.Split(r.body, "<D:href>")[1:] {
-			href, _, _ := strings.Cut(part, "</D:href>")
-			hrefs = append(hrefs, strings.TrimPrefix(href, HomePath("ann@coop.example")))
-		}
-		return hrefs
-	}
-	const named = `<D:like caseless="yes"><D:prop><D:displayname/></D:prop><D:literal>%report%</D:literal></D:like>`
-	bySize := `<D:orderby><D:order><D:prop><D:getcontentlength/></D:prop><D:descending/></D:order></D:orderby>`
-	if got := ask(named, bySize); !slices.Equal(got, []string{"d/Report%202026.pdf", "Shared/reports.ods", "report.txt"}) {
-		t.Errorf("found %q", got)
-	}
-	small := `<D:and>` + named + `<D:lt><D:prop><D:getcontentlength/></D:prop><D:literal>4</D:literal></D:lt></D:and>`
-	if got := ask(small, ""); !slices.Equal(got, []string{"report.txt", "Shared/reports.ods"}) {
-		t.Errorf("found %q", got)
-	}
-	if got := ask(`<D:not><D:lt><D:prop><D:getcontentlength/></D:prop><D:literal>2</D:literal></D:lt></D:not>`, ""); len(got) != 2 {
-		t.Errorf("what has no length is neither smaller nor not: %q", got)
-	}
-	if got := ask(`<D:is-collection/>`, ""); len(got) != 2 {
-		t.Errorf("folders %q", got)
-	}
-}
-
-func TestLike(t *testing.T) {
-	for _, c := range []struct {
-		text, pattern string
-		want          bool
-	}{
-		{"abc", "abc", true}, {"abc", "a%", true}, {"abc", "%c", true}, {"abc", "%b%", true}, {"abc", "a_c", true},
-		{"abc", "ab", false}, {"abc", "b%", false}, {"a%c", `a\%c`, true}, {"abc", `a\%c`, false}, {"", "%", true}, {"", "_", false},
-		{"aXbXc", "%X%X%", true}, {"é", "_", true}, {`a\`, `a\\`, true}, {strings.Repeat("a", 200), strings.Repeat("%a", 50) + "b", false},
-	} {
-		if like(c.text, c.pattern, false) != c.want {
-			t.Errorf("%q like %q is not %v", c.text, c.pattern, c.want)
-		}
-	}
-	if !like("STRASSE", "straße", true) || like("A", "a", false) {
-		t.Error("case")
-	}
-}
-
-// A large folder is copied in bounded commits and appears at once.
-func TestLargeCopy(t *testing.T) {
-	h := newHouse(t, 0)
-	h.want(201, "ann", "MKCOL", "big", "")
-	h.want(201, "ann", "PUT", "big/0", "body")
-	err := h.db.Update(func(tx *storage.Tx) error {
-		tree, err := files.Open(tx, h.ids["ann"])
-		if err != nil {
-			return err
-		}
-		p, err := files.Resolve(tx, tree, []string{"big"})
-		if err != nil {
-			return err
-		}
-		src, err := files.Child(tx, tree, p.Node.ID, "0")
-		for i := 1; i < 3*files.Batch && err == nil; i++ {
-			_, err = files.CopyFile(tx, tree, src.ID, tree, p.Node.ID, fmt.Sprint(i), files.Attr{By: h.ids["ann"], Now: h.now})
-		}
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	before := h.db.Stats().Commits
-	h.want(201, "ann", "COPY", "big", "", "Destination", "copy")
-	if n := h.db.Stats().Commits - before; n < 4 {
-		t.Errorf("%d commits", n)
-	}
-	if n := len(h.names("ann", "copy/")); n != 3*files.Batch {
-		t.Errorf("%d copied", n)
-	}
-	h.want(204, "ann", "COPY", "big", "", "Destination", "copy")
-	h.want(412, "ann", "COPY", "big", "", "Destination", "copy", "Overwrite", "F")
-	h.want(201, "ann", "COPY", "big", "", "Destination", "shallow", "Depth", "0")
-	if n := len(h.names("ann", "shallow/")); n != 0 {
-		t.Errorf("%d copied", n)
-	}
-	// Into another's tree a MOVE is a copy, and the source is in the trash.
-	h.want(201, "bob", "MKCOL", "Ours", "")
-	h.share("bob", "Ours/", "ann", storage.GroupRights)
-	h.want(201, "ann", "MOVE", "copy", "", "Destination", "Ours/moved")
-	if n := len(h.names("bob", "Ours/moved/")); n != 3*files.Batch {
-		t.Errorf("%d moved", n)
-	}
-	h.want(404, "ann", "GET", "copy/0", "")
 }
 
 func TestNames(t *testing.T) {

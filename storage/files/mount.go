@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"essaim.coop/essaim/storage"
@@ -94,20 +95,13 @@ func coveredBy(tx *storage.Tx, s Share, by []Share) bool {
 
 // Mounted reports whether the mounts of a tree are those of the shares.
 func Mounted(tx *storage.Tx, t *Tree, shares []Share) bool {
-	have := Mounts(tx, t)
+	have := slices.Collect(maps.Values(Mounts(tx, t)))
 	for _, s := range shares {
-		if !slices.Contains(mapValues(have), s.Target) {
+		if !slices.Contains(have, s.Target) {
 			return false
 		}
 	}
 	return len(have) == len(shares)
-}
-
-func mapValues(m map[storage.ItemID]storage.Object) (out []storage.Object) {
-	for _, o := range m {
-		out = append(out, o)
-	}
-	return out
 }
 
 // MountAll makes the mounts that are missing, at the root, and removes those of
@@ -120,8 +114,9 @@ func MountAll(tx *storage.Tx, t *Tree, shares []Share, at Attr) error {
 			errs = append(errs, Delete(tx, t, id, at))
 		}
 	}
+	targets := slices.Collect(maps.Values(have))
 	for _, s := range shares {
-		if !slices.Contains(mapValues(have), s.Target) {
+		if !slices.Contains(targets, s.Target) {
 			errs = append(errs, mount(tx, t, s, at))
 		}
 	}
@@ -175,14 +170,13 @@ type Place struct {
 	Node   Node
 	Mount  *Node // in the member's own tree, when the path ends at it
 	Beyond bool  // a mount is on the way, or at the end of it
-	Base   storage.ItemID
 }
 
 // Resolve follows a path in a member's tree, through mounts. Names are found in
 // whichever form of Unicode they are asked for.
 func Resolve(tx *storage.Tx, own *Tree, path []string) (Place, error) {
 	root, err := Get(tx, own, Root)
-	p := Place{Tree: own, Node: root, Base: Root}
+	p := Place{Tree: own, Node: root}
 	for _, name := range path {
 		if err != nil {
 			return p, err
@@ -208,7 +202,7 @@ func (p Place) child(tx *storage.Tx, name string) (Place, error) {
 
 // Enter is the place of a child of a place; a mount is followed.
 func (p Place) Enter(tx *storage.Tx, n Node) (Place, error) {
-	out := Place{Tree: p.Tree, Node: n, Beyond: p.Beyond, Base: p.Base}
+	out := Place{Tree: p.Tree, Node: n, Beyond: p.Beyond}
 	if n.Kind != Mount {
 		return out, nil
 	}
@@ -222,7 +216,7 @@ func (p Place) Enter(tx *storage.Tx, n Node) (Place, error) {
 	if err == nil {
 		out.Node, err = out.Tree.liveFolder(tx, o.Item)
 	}
-	out.Mount, out.Beyond, out.Base = &n, true, o.Item
+	out.Mount, out.Beyond = &n, true
 	return out, err
 }
 

@@ -3,7 +3,6 @@ package files
 import (
 	"encoding/binary"
 	"errors"
-	"slices"
 
 	"essaim.coop/essaim/storage"
 )
@@ -131,7 +130,7 @@ func (e *edit) purgeVersions(enough int64) error {
 		}
 		return enough > 0 && len(rows) < e.budget
 	})
-	for _, r := range slices.All(rows) {
+	for _, r := range rows {
 		if err := DeleteVersion(e.tx, e.Tree, r.file, r.seq); err != nil {
 			return err
 		}

@@ -23,7 +23,6 @@ type Trashed struct {
 	Node
 	From   storage.ItemID // the folder it was in
 	Path   string         // where that was, for people
-	Gone   int64          // when it was deleted, as in Deleted
 	Author storage.AccountID
 }
 
@@ -99,7 +98,7 @@ func TrashEntry(tx *storage.Tx, t *Tree, id storage.ItemID) (Trashed, error) {
 func (t *Tree) trashed(tx *storage.Tx, id storage.ItemID, row []byte) (Trashed, error) {
 	n, err := Get(tx, t, id)
 	r := reader{b: row}
-	x := Trashed{Node: n, From: storage.ItemID(r.uint()), Author: storage.AccountID(r.uint()), Gone: n.Deleted}
+	x := Trashed{Node: n, From: storage.ItemID(r.uint()), Author: storage.AccountID(r.uint())}
 	x.Path = string(r.b)
 	if r.bad && err == nil {
 		err = fmt.Errorf("trash: node %d: %w", id, storage.ErrInvalid)
