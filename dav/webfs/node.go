@@ -124,7 +124,7 @@ func (f *folder) Stat() dav.Stat {
 	}
 	return dav.Stat{
 		ETag: f.etag, Size: -1, Display: n.Name,
-		Modified: time.UnixMilli(max(f.place.Node.Modified, f.totals.Time)), Created: time.UnixMilli(f.place.Node.Created),
+		Modified: time.UnixMilli(f.totals.Time), Created: time.UnixMilli(f.place.Node.Created),
 	}
 }
 

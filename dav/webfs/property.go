@@ -75,6 +75,9 @@ func setDates(s *dav.Scope, r dav.Resource, at files.Attr) error {
 	n := nodeOf(r)
 	changed, err := files.SetDates(s.Tx, n.place.Tree, n.place.Node.ID, at)
 	n.place.Node.Modified, n.place.Node.Created = changed.Modified, changed.Created
+	if f, ok := r.(*folder); ok && err == nil {
+		f.totals = files.FolderTotals(s.Tx, n.place.Tree, n.place.Node.ID)
+	}
 	return err
 }
 

@@ -61,7 +61,7 @@ func (t trashTree) Resolve(s *dav.Scope, path []string) (dav.Resource, error) {
 	if len(path) == 0 {
 		return homes(s, func(name string) (dav.Resource, error) { return t.Resolve(s, []string{name}) })
 	}
-	own, err := home(s, path[0])
+	own, _, err := home(s, path[0])
 	if err != nil {
 		return nil, err
 	}

@@ -33,7 +33,7 @@ func (t versionsTree) Resolve(s *dav.Scope, path []string) (dav.Resource, error)
 	if len(path) == 0 {
 		return homes(s, func(name string) (dav.Resource, error) { return t.Resolve(s, []string{name}) })
 	}
-	if _, err := home(s, path[0]); err != nil {
+	if _, _, err := home(s, path[0]); err != nil {
 		return nil, err
 	}
 	switch {

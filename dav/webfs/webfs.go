@@ -92,11 +92,11 @@ func (filesTree) Resolve(s *dav.Scope, path []string) (dav.Resource, error) {
 	if len(path) == 0 {
 		return homes(s, func(name string) (dav.Resource, error) { return filesTree{}.Resolve(s, []string{name}) })
 	}
-	own, err := home(s, path[0])
+	own, address, err := home(s, path[0])
 	if err != nil {
 		return nil, err
 	}
-	v := &view{own: own, address: path[0]}
+	v := &view{own: own, address: address}
 	p, err := files.Resolve(s.Tx, own, path[1:])
 	if err != nil {
 		return nil, err
@@ -113,17 +113,16 @@ func homes(s *dav.Scope, find func(string) (dav.Resource, error)) (dav.Resource,
 	return plain{[]string{a.Address}, find}, nil
 }
 
-// home opens the tree at an address: the user's own, or that of a group he is
-// in. Whoever else there is, nobody learns here.
-func home(s *dav.Scope, address string) (*files.Tree, error) {
+// home opens the tree at an address: one of the user's own, or that of a group he
+// is in. It returns the primary address, which all have in common. Whoever else
+// there is, nobody learns here.
+func home(s *dav.Scope, address string) (*files.Tree, string, error) {
 	a, err := accounts.Lookup(s.Tx, address)
-	if err != nil {
-		return nil, err
+	if err != nil || !slices.Contains(s.Identities, a.ID) {
+		return nil, "", fmt.Errorf("home %q: %w", address, storage.ErrNotFound)
 	}
-	if a.Address != address || !slices.Contains(s.Identities, a.ID) {
-		return nil, fmt.Errorf("home %q: %w", address, storage.ErrNotFound)
-	}
-	return files.Open(s.Tx, a.ID)
+	t, err := files.Open(s.Tx, a.ID)
+	return t, a.Address, err
 }
 
 // A view is a home as one transaction sees it.

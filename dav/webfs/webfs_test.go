@@ -32,6 +32,8 @@ func TestFilesComeBack(t *testing.T) {
 	h.want(405, "ann", "GET", "", "")
 	h.want(404, "bob", "GET", "/dav/files/ann@coop.example/a%20file.txt", "")
 	h.want(404, "ann", "GET", "/dav/files/nobody@coop.example/", "")
+	h.want(404, "ann", "GET", "/dav/files/nobody/", "")
+	h.read("ann", "/dav/files/ANN@coop.example/a%20file.txt", "again")
 }
 
 // What looks like a page to a browser is never shown as one.
@@ -99,10 +101,11 @@ func TestDates(t *testing.T) {
 	if got := h.prop("ann", "f", "DAV:", "getlastmodified"); got != h.now.UTC().Format(time.RFC1123[:26]+"GMT") {
 		t.Errorf("a date of 1970 was taken: %s", got)
 	}
+	on := "f"
 	patch := func(space, name, value string) {
 		t.Helper()
 		body := fmt.Sprintf(`<D:propertyupdate xmlns:D="DAV:"><D:set><D:prop><X:%s xmlns:X="%s">%s</X:%s></D:prop></D:set></D:propertyupdate>`, name, space, value, name)
-		if r := h.want(207, "ann", "PROPPATCH", "f", body); !strings.Contains(r.body, "200 OK") {
+		if r := h.want(207, "ann", "PROPPATCH", on, body); !strings.Contains(r.body, "200 OK") {
 			t.Errorf("%s: %s", name, r.body)
 		}
 	}
@@ -123,6 +126,16 @@ func TestDates(t *testing.T) {
 	patch("DAV:", "getlastmodified", "Tue, 14 Nov 2023 22:13:21 GMT")
 	if got := h.prop("ann", "f", "DAV:", "lastmodified"); got != "1700000001" {
 		t.Errorf("modified %s", got)
+	}
+	on = "d"
+	h.want(201, "ann", "MKCOL", on, "")
+	patch(ms, "Win32LastModifiedTime", "Wed, 10 Jan 2024 08:30:00 GMT")
+	if got := h.prop("ann", on, "DAV:", "getlastmodified"); got != "Wed, 10 Jan 2024 08:30:00 GMT" {
+		t.Errorf("a folder of %s", got)
+	}
+	h.want(201, "ann", "PUT", "d/f", "x")
+	if got := h.prop("ann", on, "DAV:", "lastmodified"); got != fmt.Sprint(h.now.Unix()) {
+		t.Errorf("a folder that has changed of %s", got)
 	}
 }
 

@@ -138,7 +138,8 @@ func (e *edit) replace(n Node, c Content, at Attr) (Node, error) {
 	return n, err
 }
 
-// SetDates changes a node's dates; a zero one stays.
+// SetDates changes a node's dates; a zero one stays. A folder has the date until
+// something below it changes.
 func SetDates(tx *storage.Tx, t *Tree, id storage.ItemID, at Attr) (Node, error) {
 	n, err := Get(tx, t, id)
 	if err != nil {
@@ -150,7 +151,13 @@ func SetDates(tx *storage.Tx, t *Tree, id storage.ItemID, at Attr) (Node, error)
 	if !at.Created.IsZero() {
 		n.Created = at.created()
 	}
-	return n, t.touch(tx, n, at)
+	if err := t.touch(tx, n, at); err != nil || n.Kind != Folder || at.Modified.IsZero() {
+		return n, err
+	}
+	s := FolderTotals(tx, t, id)
+	s.Time = n.Modified
+	t.putTotals(tx, id, s)
+	return n, nil
 }
 
 // Touch notes a change of a node that the tree does not know of, as of its

@@ -11,7 +11,7 @@ import (
 // that a change deep down is not a change of every folder above it in the log.
 type Totals struct {
 	Changed storage.ModSeq // of the last change below
-	Time    int64          // and its date
+	Time    int64          // and its date, or one that was set since
 	Bytes   int64          // of the files' contents, versions left out
 	Files   int64
 	Folders int64
