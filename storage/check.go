@@ -73,10 +73,14 @@ type CheckOptions struct {
 // something that kept it from looking.
 func (db *DB) Check(ctx context.Context, opt CheckOptions) (*Report, error) {
 	r := &Report{refs: map[blob.ID]uint32{}}
-	if err := db.kv.Verify(ctx, func(s string) { r.Problem("%s", s) }); err != nil || !r.Clean() {
-		return r, err // what stands on damaged pages would only repeat it
+	err := db.kv.Verify(ctx, func(s string) { r.Problem("%s", s) })
+	if errors.Is(err, kv.ErrCorrupt) {
+		return r, nil // what stands on damaged pages would only repeat it
 	}
-	err := db.View(func(tx *Tx) error {
+	if err != nil {
+		return r, err
+	}
+	err = db.View(func(tx *Tx) error {
 		c := checker{Report: r, tx: tx, used: map[HouseholdID]int64{}, of: map[AccountID]HouseholdID{}}
 		c.accounts()
 		c.collections()

@@ -43,7 +43,8 @@ func (db *DB) Scrub(ctx context.Context, budget int64) (*Scrubbed, error) {
 		s.Bodies, s.Bytes = s.Bodies+1, s.Bytes+b.size
 	}
 	if s.Whole {
-		if err := db.kv.Verify(ctx, func(p string) { s.Problems = append(s.Problems, p) }); err != nil {
+		err := db.kv.Verify(ctx, func(p string) { s.Problems = append(s.Problems, p) })
+		if err != nil && !errors.Is(err, kv.ErrCorrupt) {
 			return s, err
 		}
 	}

@@ -88,7 +88,8 @@ type Engine interface {
 	Snapshot(ctx context.Context, dir string) error
 	Stats() Stats
 	// Verify calls bad with every damage in what it keeps besides the bodies,
-	// naming the file. An error is what kept it from looking.
+	// naming the file. An error is what kept it from looking, or wraps ErrCorrupt
+	// when keys and values should not be read any more.
 	Verify(ctx context.Context, bad func(string)) error
 	// VerifyBody reads an attached body; its error names the damaged file.
 	VerifyBody(blob.ID) error

@@ -140,7 +140,11 @@ func (db *DB) probation() error {
 	}
 	var found []string
 	bad := func(s string) { found = append(found, s) }
-	if err := errors.Join(db.Verify(context.Background(), bad), db.verifyRecent(bad)); err != nil {
+	err := db.Verify(context.Background(), bad)
+	if err == nil {
+		err = db.verifyRecent(bad)
+	}
+	if err != nil && !errors.Is(err, kv.ErrCorrupt) {
 		return err
 	}
 	if len(found) > 0 {

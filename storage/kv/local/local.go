@@ -8,10 +8,11 @@
 //
 // How it works, file by file:
 //
-//	group.go       transactions join the open group; one append, one sync
+//	group.go       transactions join the open group; one append, one sync; tx.go
 //	journal.go     segments: frames of groups, in order, each with checksums
 //	overlay.go     what was committed since the last checkpoint, in memory
 //	tree.go        the bbolt tree: its buckets and checksums
+//	view.go        one state: overlays over the tree
 //	checkpoint.go  the overlay goes into the tree, dead space is given back
 //	reclaim.go     when that may be, and what holds it back
 //	recover.go     replay after the checkpoint, cut of the torn tail; replay.go

@@ -22,7 +22,12 @@ func (db *DB) Verify(ctx context.Context, bad func(string)) error {
 	db.copying.Lock() // no file takes another's place
 	defer db.copying.Unlock()
 	db.verifyHeaders(bad)
-	return errors.Join(verifyPages(ctx, db.path(db.opt.tree), db.tree, bad), db.verifySpare(ctx, bad))
+	var unsound error
+	err := verifyPages(ctx, db.path(db.opt.tree), db.tree, func(s string) {
+		unsound = fmt.Errorf("%w: tree.db", kv.ErrCorrupt)
+		bad(s)
+	})
+	return errors.Join(err, db.verifySpare(ctx, bad), unsound)
 }
 
 func (db *DB) verifyHeaders(bad func(string)) {
