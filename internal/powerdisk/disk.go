@@ -7,6 +7,10 @@
 // could hold if the power had gone at any point of that record: everything
 // before the last flush, and of the rest any subset of 512-byte sectors.
 //
+// The drive is served by a process of its own, a copy of the test's program: a
+// page of a mapped file that a thread fetches from a drive of its own process
+// can lock the process up. A test's TestMain calls Main first.
+//
 // It needs root, /dev/fuse and a free loop device; Available tells.
 package powerdisk
 
@@ -16,10 +20,10 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/hanwen/go-fuse/v2/fs"
 	"github.com/hanwen/go-fuse/v2/fuse"
@@ -28,11 +32,8 @@ import (
 // Sector is what a drive writes as a whole.
 const Sector = 512
 
-// A Disk is one drive. Its methods are safe for concurrent use.
-type Disk struct {
-	dir    string
-	server *fuse.Server
-
+// A drive is the disk in the process that serves it.
+type drive struct {
 	mu     sync.Mutex
 	now    []byte // what reads see
 	base   []byte // what was there when recording began
@@ -60,60 +61,48 @@ func Available() string {
 	return ""
 }
 
-// New serves an empty drive of size bytes below dir, an empty directory.
-func New(dir string, size int64) (*Disk, error) {
-	d := &Disk{dir: dir, now: make([]byte, size)}
-	root := &root{disk: d}
-	server, err := fs.Mount(dir, root, &fs.Options{MountOptions: fuse.MountOptions{
+// mount serves the drive below dir, an empty directory.
+func (d *drive) mount(dir string) (*fuse.Server, error) {
+	server, err := fs.Mount(dir, &root{drive: d}, &fs.Options{MountOptions: fuse.MountOptions{
 		DirectMount: true, FsName: "powerdisk", MaxWrite: 1 << 20,
 	}})
 	if err != nil {
 		return nil, fmt.Errorf("mounting the drive: %w", err)
 	}
-	d.server = server
-	return d, nil
+	return server, nil
 }
 
-// Path names the drive's file, for a loop device.
-func (d *Disk) Path() string { return filepath.Join(d.dir, "disk") }
-
-// Close takes the drive away.
-func (d *Disk) Close() error { return d.server.Unmount() }
-
-// Record forgets what was recorded and starts from what the drive holds now.
-func (d *Disk) Record() {
+// record forgets what was recorded and starts from what the drive holds now.
+func (d *drive) record() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.base, d.events = append(d.base[:0], d.now...), nil
 }
 
-// Mark records that n happened: an acknowledgement, in the order of the
-// drive's own writes and flushes.
-func (d *Disk) Mark(n int) {
+func (d *drive) mark(n int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.events = append(d.events, event{mark: n})
 }
 
-// Break makes every later write and flush fail with EIO.
-func (d *Disk) Break() {
+func (d *drive) breakDown() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.broken = true
 }
 
-// Events returns how many writes, flushes and marks are recorded.
-func (d *Disk) Events() int {
+func (d *drive) count() int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return len(d.events)
 }
 
-// Image writes to path what the drive could hold after a power cut behind the
-// first n events, and returns the marks set until then.
-func (d *Disk) Image(path string, n int, rng *rand.Rand) (marks []int, err error) {
+func (d *drive) image(path string, n int, rng *rand.Rand) (marks []int, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if n > len(d.events) {
+		return nil, fmt.Errorf("%d events are recorded, not %d", len(d.events), n)
+	}
 	img := append([]byte(nil), d.base...)
 	synced := 0
 	for i, e := range d.events[:n] {
@@ -180,8 +169,15 @@ func Format(kind, path string) error {
 	return run("mkfs."+kind, append(args, path)...)
 }
 
+// runTime bounds a command on a drive: what takes longer is stuck.
+const runTime = 2 * time.Minute
+
 func run(name string, args ...string) error {
-	if out, err := exec.Command(name, args...).CombinedOutput(); err != nil {
+	ctx, cancel := context.WithTimeout(context.Background(), runTime)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.WaitDelay = 5 * time.Second
+	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("%s: %w: %s", name, err, out)
 	}
 	return nil
@@ -190,19 +186,19 @@ func run(name string, args ...string) error {
 // root is a directory with one file, disk.
 type root struct {
 	fs.Inode
-	disk *Disk
+	drive *drive
 }
 
 var _ = (fs.NodeOnAdder)((*root)(nil))
 
 func (r *root) OnAdd(ctx context.Context) {
-	child := r.NewPersistentInode(ctx, &node{disk: r.disk}, fs.StableAttr{Mode: syscall.S_IFREG})
+	child := r.NewPersistentInode(ctx, &node{drive: r.drive}, fs.StableAttr{Mode: syscall.S_IFREG})
 	r.AddChild("disk", child, false)
 }
 
 type node struct {
 	fs.Inode
-	disk *Disk
+	drive *drive
 }
 
 var (
@@ -220,7 +216,7 @@ func (n *node) Open(context.Context, uint32) (fs.FileHandle, uint32, syscall.Err
 }
 
 func (n *node) Getattr(_ context.Context, _ fs.FileHandle, out *fuse.AttrOut) syscall.Errno {
-	out.Size, out.Mode = uint64(len(n.disk.now)), syscall.S_IFREG|0o600
+	out.Size, out.Mode = uint64(len(n.drive.now)), syscall.S_IFREG|0o600
 	return 0
 }
 
@@ -234,16 +230,16 @@ func (n *node) Allocate(context.Context, fs.FileHandle, uint64, uint64, uint32) 
 }
 
 func (n *node) Read(_ context.Context, _ fs.FileHandle, dest []byte, off int64) (fuse.ReadResult, syscall.Errno) {
-	n.disk.mu.Lock()
-	defer n.disk.mu.Unlock()
-	if off >= int64(len(n.disk.now)) {
+	n.drive.mu.Lock()
+	defer n.drive.mu.Unlock()
+	if off >= int64(len(n.drive.now)) {
 		return fuse.ReadResultData(nil), 0
 	}
-	return fuse.ReadResultData(dest[:copy(dest, n.disk.now[off:])]), 0
+	return fuse.ReadResultData(dest[:copy(dest, n.drive.now[off:])]), 0
 }
 
 func (n *node) Write(_ context.Context, _ fs.FileHandle, data []byte, off int64) (uint32, syscall.Errno) {
-	d := n.disk
+	d := n.drive
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.broken {
@@ -260,7 +256,7 @@ func (n *node) Write(_ context.Context, _ fs.FileHandle, data []byte, off int64)
 }
 
 func (n *node) Fsync(context.Context, fs.FileHandle, uint32) syscall.Errno {
-	d := n.disk
+	d := n.drive
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.broken {

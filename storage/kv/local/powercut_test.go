@@ -17,6 +17,11 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
+func TestMain(m *testing.M) {
+	powerdisk.Main()
+	os.Exit(m.Run())
+}
+
 // TestPowerCutsOnRealFileSystems loses power under ext4, xfs and btrfs, tree
 // and checkpoints included: what was acknowledged before the cut is there, the
 // tree is sound, bodies are whole.
@@ -74,7 +79,7 @@ func realCuts(t *testing.T, kind string, images int, m mutant) (lost int) {
 		if i == 0 {
 			n = end
 		}
-		lost += oneImage(t, d, kind, n, rng, m)
+		lost += oneImage(t, d, kind, n, rng.Uint64(), m)
 	}
 	t.Logf("%s: %d images of %d events, %d lost", kind, images, end, lost)
 	return lost
@@ -119,9 +124,9 @@ func content(n, size int) []byte {
 }
 
 // oneImage mounts what a cut after n events left and verifies it.
-func oneImage(t *testing.T, d *powerdisk.Disk, kind string, n int, rng *rand.Rand, m mutant) (lost int) {
+func oneImage(t *testing.T, d *powerdisk.Disk, kind string, n int, seed uint64, m mutant) (lost int) {
 	img := filepath.Join(t.TempDir(), "image")
-	acked, err := d.Image(img, n, rng)
+	acked, err := d.Image(img, n, seed)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -154,20 +159,7 @@ func oneImage(t *testing.T, d *powerdisk.Disk, kind string, n int, rng *rand.Ran
 	return oneStore(t, filepath.Join(mnt, "store"), n, acked, m)
 }
 
-// warm reads every file once. The drive is served by this process: a page that
-// the mapped tree has to fetch from it can lock the process up, as its memory is
-// locked meanwhile.
-func warm(dir string) {
-	_ = filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
-		if err == nil && d.Type().IsRegular() {
-			_, _ = os.ReadFile(path)
-		}
-		return nil
-	})
-}
-
 func oneStore(t *testing.T, dir string, n int, acked []int, m mutant) (lost int) {
-	warm(dir)
 	db, err := Open(dir, Options{Ballast: -1})
 	if err != nil {
 		if m == healthy {
