@@ -124,10 +124,12 @@ func (a *asking) answer(x *dav.Exchange, w *davxml.Writer, who *ical.Prop) error
 func (a *asking) busy(x *dav.Exchange, who *ical.Prop) (string, error) {
 	var all []busyObject
 	var available []byte
+	var own []string
 	err := x.View(func(s *dav.Scope) (err error) {
 		m, err := accounts.Holder(s.Tx, itip.Address(who.Value))
 		if err == nil {
 			all, err = a.objects(s.Tx, m.ID)
+			own = accounts.Addresses(s.Tx, m.ID)
 		}
 		if inbox, e := calendar.Inbox(s.Tx, m.ID); e == nil && err == nil {
 			available = slices.Clone(s.Tx.Property(inbox.ID.Object(), 0, davxml.CalDAV("calendar-availability").String()))
@@ -139,7 +141,7 @@ func (a *asking) busy(x *dav.Exchange, who *ical.Prop) (string, error) {
 	}
 	sheet := freebusy.New(a.from, a.to)
 	for _, o := range all {
-		if err := o.add(x.DB(), sheet); err != nil {
+		if err := o.add(x.DB(), sheet, own); err != nil {
 			return "", err
 		}
 	}
@@ -179,9 +181,9 @@ func (a *asking) objects(tx *storage.Tx, m storage.AccountID) (out []busyObject,
 	return out, nil
 }
 
-// add puts an object on the sheet; one that is gone since, or too much work, is
-// not on it.
-func (o *busyObject) add(db *storage.DB, sheet *freebusy.Sheet) error {
+// add puts an object on the sheet but for what its owner has declined; one that is
+// gone since, or too much work, is not on it.
+func (o *busyObject) add(db *storage.DB, sheet *freebusy.Sheet, own []string) error {
 	raw, err := calendar.Read(db, &o.row)
 	if errors.Is(err, storage.ErrNotFound) {
 		return nil
@@ -192,6 +194,13 @@ func (o *busyObject) add(db *storage.DB, sheet *freebusy.Sheet) error {
 	s, err := filter.ReadText(raw, calendar.Location(o.zone, o.text))
 	if err != nil {
 		return err
+	}
+	if s.Type == "VEVENT" {
+		if free := itip.WithoutDeclined(s.Object, own); free != nil {
+			if s, err = filter.ReadText(free, calendar.Location(o.zone, o.text)); err != nil {
+				return err
+			}
+		}
 	}
 	if err := sheet.Add(s); err != nil && !errors.Is(err, recur.ErrBudget) {
 		return err

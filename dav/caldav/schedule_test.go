@@ -90,8 +90,9 @@ func TestBusyTime(t *testing.T) {
 	h.want(207, nil, "ben", "PROPPATCH", benHome+"others/", proppatch("<C:schedule-calendar-transp><C:transparent/></C:schedule-calendar-transp>"))
 	h.want(201, nil, "ben", "PUT", benHome+"others/c.ics", ics("c", "DTSTART:20270310T170000Z|DTEND:20270310T180000Z"))
 	h.want(201, nil, "anna", "PUT", "/dav/calendars/garden@coop.example/calendar/g.ics", ics("g", "DTSTART:20270310T120000Z|DTEND:20270310T130000Z"))
+	h.want(201, nil, "ben", "PUT", benCal+"d.ics", ics("d", "DTSTART:20270310T190000Z|DTEND:20270310T200000Z|ORGANIZER:mailto:x@else.example|ATTENDEE;PARTSTAT=DECLINED:mailto:ben@coop.example"))
 	box := annaHome + "outbox/"
-	answer := h.want(200, []string{"FREEBUSY;FBTYPE=BUSY:20270310T100000Z/20270310T110000Z", "BUSY:20270310T120000Z/20270310T130000Z", "!T150000Z", "!T170000Z", "!Secret",
+	answer := h.want(200, []string{"FREEBUSY;FBTYPE=BUSY:20270310T100000Z/20270310T110000Z", "BUSY:20270310T120000Z/20270310T130000Z", "!T150000Z", "!T170000Z", "!T190000Z", "!Secret",
 		"2.0;Success", "3.7;Invalid Calendar User", "METHOD:REPLY", "UID:ask"}, "anna", "POST", box, ask("anna@coop.example", "", "ben@coop.example", "garden@coop.example", "nobody@coop.example", "x@else.example"))
 	if n := strings.Count(answer, "<C:recipient>"); n != 4 || strings.Count(answer, "3.7;") != 2 {
 		t.Errorf("%d answers\n%s", n, answer)

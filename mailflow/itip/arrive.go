@@ -42,7 +42,10 @@ type arrival struct {
 	Blob     blob.ID
 }
 
-const arrivalFormat = 1
+const (
+	arrivalFormat = 1
+	mostParts     = 500 // instances that one message can be about
+)
 
 func arrivalKey(id uint64) []byte { return binary.BigEndian.AppendUint64([]byte{'k'}, id) }
 
@@ -133,6 +136,9 @@ func (s *Service) arrival(a *arrival) error {
 		return err
 	}
 	m, err := itip.Read(text)
+	if err == nil && len(m.Parts) > mostParts {
+		err = fmt.Errorf("%d parts: %w", len(m.Parts), errOutside)
+	}
 	if err != nil {
 		s.Log.Info("calendar part ignored", "arrival", a.ID, "account", a.Account, "error", err)
 		return s.DB.Update(a.done)
@@ -282,6 +288,9 @@ func (w *work) invited(a *arrival, m *itip.Message, text []byte, from string, tr
 		return nil
 	}
 	r, err := w.apply(h, text, me, from)
+	if err == nil && r.Action == itip.Unknown && trusted {
+		return w.refresh(m, me, from, member)
+	}
 	if err != nil || r.Action != itip.Stored && r.Action != itip.Cancelled {
 		return err
 	}
@@ -295,6 +304,17 @@ func (w *work) invited(a *arrival, m *itip.Message, text []byte, from string, tr
 		return h.set(itip.Answer(h.obj, me, "NEEDS-ACTION", ""), calendar.Client)
 	}
 	return nil
+}
+
+// refresh asks an organizer elsewhere for what an instance was added to (RFC 5546
+// §3.2.6); one who is here has sent it.
+func (w *work) refresh(m *itip.Message, me, organizer string, member bool) error {
+	if member {
+		return nil
+	}
+	out := itip.Out{To: organizer, Method: itip.Refresh, Text: itip.Sender{Now: w.now}.Refresh(m, me)}
+	_, err := w.mail(me, out)
+	return err
 }
 
 func (w *work) account(id storage.AccountID) (a accounts.Account, err error) {

@@ -26,6 +26,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"time"
 
 	"essaim.coop/essaim/format/ical"
@@ -168,7 +169,14 @@ func readStates(db *storage.DB, ch *calendar.Change) (old, new *ical.Object, err
 
 // work runs fn and commits what it comes to together with done; from the start when
 // something was changed meanwhile, and without those who have no room for it.
-func (s *Service) work(done func(*storage.Tx) error, fn func(*work) error) error {
+func (s *Service) work(done func(*storage.Tx) error, fn func(*work) error) (err error) {
+	// What a stranger has written must not stop the house, again and again: a row
+	// that cannot be worked off is given up.
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+		}
+	}()
 	without := map[storage.AccountID]bool{}
 	for range mostAgain {
 		w := newWork(s, without)

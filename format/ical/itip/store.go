@@ -318,6 +318,24 @@ func Answer(o *ical.Object, me, partstat, transp string) []byte {
 	return p.Apply()
 }
 
+// WithoutDeclined is an object in which the times that one of some addresses has declined
+// leave free; nil when there are none.
+func WithoutDeclined(o *ical.Object, own []string) []byte {
+	p := o.Edit()
+	for _, c := range o.Parts {
+		for _, a := range own {
+			if line := attendee(c, a); line != nil && strings.EqualFold(line.Param("PARTSTAT"), "DECLINED") {
+				p.Set(c, ical.Prop{Name: "TRANSP", Value: "TRANSPARENT"})
+				break
+			}
+		}
+	}
+	if !p.Changed() {
+		return nil
+	}
+	return p.Apply()
+}
+
 // Stamped is the latest time at which somebody has said something of an object,
 // me being whose answers are looked at beside the organizer's states.
 func Stamped(o *ical.Object, me string) (seconds int64) {
