@@ -3,6 +3,7 @@ package webfs
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"essaim.coop/essaim/storage"
@@ -130,4 +131,51 @@ func TestLargeCopy(t *testing.T) {
 		t.Errorf("%d moved", n)
 	}
 	h.want(404, "ann", "GET", "copy/0", "")
+}
+
+// Who may do more with one file of a shared folder sees so in its listing.
+func TestRightsOnOneFile(t *testing.T) {
+	h := newHouse(t, 0)
+	h.want(201, "ann", "MKCOL", "Photos", "")
+	h.want(201, "ann", "PUT", "Photos/x", "x")
+	h.want(201, "ann", "PUT", "Photos/y", "y")
+	h.share("ann", "Photos/", "bob", storage.RightLookup|storage.RightRead)
+	h.share("ann", "Photos/y", "bob", storage.RightWrite)
+	h.want(403, "bob", "PUT", "Photos/x", "2")
+	h.want(204, "bob", "PUT", "Photos/y", "2")
+	r := h.want(207, "bob", "PROPFIND", "Photos/",
+		`<D:propfind xmlns:D="DAV:"><D:prop><oc:permissions xmlns:oc="http://owncloud.org/ns"/></D:prop></D:propfind>`, "Depth", "1")
+	for _, want := range []string{">SMG<", ">SG<", ">SGW<"} {
+		if strings.Count(r.body, want) != 1 {
+			t.Errorf("no single %s in %s", want, r.body)
+		}
+	}
+}
+
+// Dead properties go where COPY and MOVE take what they are on.
+func TestPropertiesGoAlong(t *testing.T) {
+	h := newHouse(t, 0)
+	h.want(201, "ann", "MKCOL", "d", "")
+	for _, p := range []string{"a", "b", "d/f", "d"} {
+		if p != "d" {
+			h.want(201, "ann", "PUT", p, p)
+		}
+		body := fmt.Sprintf(`<D:propertyupdate xmlns:D="DAV:"><D:set><D:prop><X:of xmlns:X="x:">%s</X:of></D:prop></D:set></D:propertyupdate>`, p)
+		h.want(207, "ann", "PROPPATCH", p, body)
+	}
+	is := func(path, want string) {
+		t.Helper()
+		if got := h.prop("ann", path, "x:", "of"); got != want {
+			t.Errorf("%s has the property of %q, must be of %q", path, got, want)
+		}
+	}
+	h.want(204, "ann", "COPY", "a", "", "Destination", "b")
+	is("b", "a")
+	h.want(201, "ann", "COPY", "d", "", "Destination", "e")
+	is("e", "d")
+	is("e/f", "d/f")
+	h.want(204, "ann", "MOVE", "e/f", "", "Destination", "a")
+	is("a", "d/f")
+	h.want(201, "ann", "COPY", "d", "", "Destination", "g", "Depth", "0")
+	is("g", "d")
 }

@@ -107,3 +107,38 @@ func TestJoin(t *testing.T) {
 		t.Errorf("%s of %d bytes", n.ETag(), n.Size)
 	}
 }
+
+// A copy under way is no trash for others to make room of.
+func TestCopyUnderPressure(t *testing.T) {
+	h := newHouse(t, 1000)
+	h.mkdir(h.b, "src")
+	for i := range 4 {
+		h.mustPut(h.b, fmt.Sprint("src/", i), strings.Repeat("x", 100))
+	}
+	var c *Copier
+	h.update(func(tx *storage.Tx) (err error) {
+		tree := h.tree(tx, h.b)
+		src, err := h.find(tx, tree, "src")
+		if err == nil {
+			if c, err = StartCopy(tx, tree, src.ID, tree, h.at()); err == nil {
+				_, err = c.Step(tx, 3, h.at())
+			}
+		}
+		return err
+	})
+	if _, err := h.put(h.b, "large", strings.Repeat("y", 500)); !errors.Is(err, storage.ErrQuota) {
+		t.Errorf("a write in the place of a copy: %v", err)
+	}
+	h.update(func(tx *storage.Tx) error {
+		done, err := c.Step(tx, 100, h.at())
+		if err == nil && done {
+			_, err = c.Finish(tx, Root, "copy", h.at())
+		}
+		return err
+	})
+	h.view(func(tx *storage.Tx) {
+		if n, err := h.find(tx, h.tree(tx, h.b), "copy/3"); err != nil || n.Size != 100 {
+			t.Error(n, err)
+		}
+	})
+}
