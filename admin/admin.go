@@ -40,6 +40,8 @@ type Desk struct {
 	Health   func(context.Context) []Health // what the machine says of itself
 	Site     func(domain string) zone.Site  // what a domain must publish
 	Resolver func() (zone.Resolver, error)
+	Done     func(domain string) []Health               // what the house has done for a domain by itself
+	Outbound func(context.Context, zone.Resolver) error // whether mail can leave by port 25
 	Now      func() time.Time
 
 	set *page.Set
@@ -71,7 +73,7 @@ func (d *Desk) Room() (page.Room, error) {
 	if err != nil {
 		return page.Room{}, err
 	}
-	if d.set, err = page.New(folder, words); err != nil {
+	if d.set, err = page.New(folder, allWords); err != nil {
 		return page.Room{}, err
 	}
 	return page.Room{Set: d.set, Nav: nav, Routes: append(d.pageRoutes(), d.apiRoutes()...)}, nil
@@ -79,7 +81,7 @@ func (d *Desk) Room() (page.Room, error) {
 
 func nav(page.Identity) []page.Link {
 	return []page.Link{{Path: "/admin", Word: "overview.title"}, {Path: "/admin/people", Word: "people.title"}, {Path: "/admin/households", Word: "households.title"},
-		{Path: "/admin/invitations", Word: "invitations.title"}, {Path: "/admin/groups", Word: "groups.title"}, {Path: "/admin/domains", Word: "domains.title"},
+		{Path: "/admin/invitations", Word: "invitations.title"}, {Path: "/admin/groups", Word: "groups.title"}, {Path: "/admin/domains", Word: "domains.title"}, {Path: "/admin/start", Word: "start.title"},
 		{Path: "/admin/queue", Word: "queue.title"}, {Path: "/admin/traces", Word: "traces.nav"}, {Path: "/admin/log", Word: "log.title"},
 		{Path: "/admin/coop", Word: "coop.title"}, {Path: "/", Word: "nav.mine"}}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -68,6 +69,8 @@ func office(t *testing.T) *testDesk {
 		Site: func(domain string) zone.Site {
 			return zone.Site{Domain: domain, Host: "mail." + domain, Addresses: []netip.Addr{netip.MustParseAddr("192.0.2.1")}, Authority: "ca.example", PolicyID: "1"}
 		},
+		Done:     func(string) []Health { return []Health{{"domain", Well, "coop.example"}} },
+		Outbound: func(context.Context, zone.Resolver) error { return errors.New("connection timed out") },
 		Resolver: func() (zone.Resolver, error) {
 			return dnsTable{"coop.example MX": {"10 mail.coop.example."}, "mail.coop.example A": {"192.0.2.9"}}, nil
 		}}

@@ -129,6 +129,7 @@ func (d *Desk) operations() []operation {
 		op("PUT", "/api/domains", "Add a domain or change what it does", d.PutDomain),
 		op("DELETE", "/api/domains/{name}", "Remove a domain without addresses", d.RemoveDomain),
 		op("GET", "/api/domains/{name}/check", "What the DNS says of a domain", d.CheckDomain),
+		op("GET", "/api/start", "What stands between an installation and mail with the world", d.Start),
 		op("GET", "/api/queue", "Mail that waits", d.Queue),
 		op("POST", "/api/queue/{id}/retry", "Try again now", d.Retry),
 		op("POST", "/api/queue/{id}/hold", "Keep until retry", d.Hold),

@@ -90,10 +90,7 @@ func (d *Desk) CheckDomain(ctx context.Context, _ people.Actor, in DomainName) (
 	}
 	ctx, cancel := context.WithTimeout(ctx, dnsTime)
 	defer cancel()
-	for _, f := range zone.Check(ctx, r, d.Site(in.Name).Records()) {
-		out = append(out, Finding{f.Name, f.Type, f.Value, f.Purpose, f.Required, string(f.State), f.Found})
-	}
-	return out, nil
+	return findings(zone.Check(ctx, r, d.Site(in.Name).Records())), nil
 }
 
 // A Queued is mail for another host that waits; what is in it is not shown.

@@ -49,6 +49,7 @@ func (d *Desk) pageRoutes() []page.Route {
 		post("/admin/domains", d.postDomain),
 		post("/admin/domains/remove", d.postRemoveDomain),
 		get("/admin/domains/{name}", d.domainPage),
+		get("/admin/start", d.startPage),
 		get("/admin/queue", d.queuePage),
 		post("/admin/queue", d.postQueue),
 		get("/admin/traces", d.tracesPage),
@@ -351,6 +352,27 @@ func (d *Desk) domainPage(x *page.Request) error {
 		v["Findings"] = list
 	}
 	return x.Page("domain", "domain.title", v)
+}
+
+// startData is the three lists, and whether the page looks again by itself.
+type startData struct {
+	Start
+	Watched   bool
+	NoAddress bool
+}
+
+// watchEvery is how often the page looks again, in seconds, when asked to.
+const watchEvery = "60"
+
+// startPage shows the lists as the world is now. It looks again by itself only
+// on wish (WCAG 2.2, failure F41), and until all is there.
+func (d *Desk) startPage(x *page.Request) error {
+	s, err := d.Start(x.R.Context(), actor(x), StartIn{Check: true, Language: string(x.Lang)})
+	v := startData{Start: s, NoAddress: len(s.Provider) == 0, Watched: x.R.URL.Query().Get("watch") != "" && !s.Ready()}
+	if v.Watched && err == nil {
+		x.W.Header().Set("Refresh", watchEvery)
+	}
+	return show(x, "start", "start.title", v, err)
 }
 
 func (d *Desk) queuePage(x *page.Request) error {

@@ -52,6 +52,8 @@ type App struct {
 	metrics counters
 	acme    *certs.ACME              // nil: certificates come from files
 	leaf    func() *x509.Certificate // the one in service
+	// provisional reports whether that is a throwaway; it is set with leaf.
+	provisional func() bool
 }
 
 // A service is one door on its listeners.

@@ -15,11 +15,13 @@ import (
 // in the store. docs/config.md is generated from the doc tags.
 type Config struct {
 	Hostname    string            `toml:"hostname" doc:"Name of this machine as other mail servers see it; it should resolve both ways."`
+	Addresses   []string          `toml:"addresses" doc:"Public addresses of this machine, for the DNS; those it listens on, or speaks from, when empty."`
 	Data        string            `toml:"data" doc:"Data directory: the whole store."`
 	Listen      Listen            `toml:"listen" doc:"Addresses to listen on. An empty list switches a service off."`
 	TLS         TLS               `toml:"tls" doc:"Certificate for every listener. Without one a throwaway certificate is made."`
 	Relay       string            `toml:"relay" doc:"host:port that takes all mail for other hosts, where the provider blocks port 25."`
 	RelayUser   string            `toml:"relay_user" doc:"Login at the relay."`
+	RelaySPF    string            `toml:"relay_spf" doc:"Name that the relay's operator wants included in the SPF record; the relay's own address is let in when empty."`
 	RelayPass   string            `toml:"relay_password_file" doc:"File that holds the password for the relay."`
 	Routes      map[string]string `toml:"routes" doc:"host:port for the mail of single domains, instead of their MX."`
 	MaxMessage  int64             `toml:"max_message_bytes" doc:"Largest message accepted, in bytes."`

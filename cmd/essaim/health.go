@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"net/netip"
 	"runtime/metrics"
 	"slices"
 	"time"
@@ -13,7 +12,6 @@ import (
 	"essaim.coop/essaim/internal/trace"
 	"essaim.coop/essaim/internal/zone"
 	"essaim.coop/essaim/mailflow/queue"
-	"essaim.coop/essaim/portal"
 	"essaim.coop/essaim/storage"
 
 	"golang.org/x/sys/unix"
@@ -23,7 +21,7 @@ import (
 func (a *App) desk() *admin.Desk {
 	return &admin.Desk{
 		DB: a.db, Logger: a.log, Origin: a.cfg.origin(), Wake: a.queue.Wake, Traces: a.traces, Health: a.health, Site: a.site,
-		Resolver: func() (zone.Resolver, error) { return zone.SystemResolver() },
+		Resolver: func() (zone.Resolver, error) { return zone.SystemResolver() }, Done: a.done, Outbound: outbound,
 	}
 }
 
@@ -34,29 +32,6 @@ func (a *App) traces() (out []*trace.Trace) {
 		out = append(out, a.rings[kind].Recent()...)
 	}
 	slices.SortFunc(out, func(x, y *trace.Trace) int { return y.Start.Compare(x.Start) })
-	return out
-}
-
-// site is what a domain must publish for this machine.
-func (a *App) site(domain string) zone.Site {
-	s := zone.Site{Domain: domain, Host: a.cfg.Hostname, Addresses: a.publicAddresses(), PolicyID: portal.PolicyID}
-	if a.leaf != nil {
-		s.Leaf = a.leaf()
-	}
-	if a.cfg.TLS.ACME && a.cfg.TLS.Directory == "" {
-		s.Authority = "letsencrypt.org"
-	}
-	return s
-}
-
-// publicAddresses are those that the listeners are bound to, where they are
-// bound to any in particular.
-func (a *App) publicAddresses() (out []netip.Addr) {
-	for _, listen := range a.cfg.Listen.SMTP {
-		if ap, err := netip.ParseAddrPort(listen); err == nil && !ap.Addr().IsUnspecified() {
-			out = append(out, ap.Addr())
-		}
-	}
 	return out
 }
 
@@ -80,8 +55,7 @@ func (a *App) health(context.Context) []admin.Health {
 			Value: fmt.Sprintf("%s (%.0f %%)", page.Bytes(page.EN, int64(disk.Bavail)*disk.Bsize), free*100)})
 	}
 	if a.leaf != nil {
-		left := a.leaf().NotAfter.Sub(now)
-		out = append(out, admin.Health{What: "certificate", State: below(left, certLook, certBad), Value: a.leaf().NotAfter.Format(time.DateOnly)})
+		out = append(out, a.certificateHealth(now))
 	}
 	out = append(out, a.backupHealth(now))
 	if a.acme != nil {
@@ -108,6 +82,16 @@ func (a *App) storeHealth() admin.Health {
 		return admin.Health{What: "store", State: admin.Bad, Value: why}
 	}
 	return admin.Health{What: "store", State: admin.Well, Value: "ok"}
+}
+
+// certificateHealth tells until when the certificate is good; a throwaway never
+// is.
+func (a *App) certificateHealth(now time.Time) admin.Health {
+	h := admin.Health{What: "certificate", State: below(a.leaf().NotAfter.Sub(now), certLook, certBad), Value: a.leaf().NotAfter.Format(time.DateOnly)}
+	if a.provisional() && h.State == admin.Well {
+		h.State = admin.Look
+	}
+	return h
 }
 
 // backupHealth tells how old the last verified backup is.

@@ -111,6 +111,7 @@ type cli struct {
 	Demo    demoCmd    `cmd:"" help:"Run a demo cooperative on loopback ports."`
 	Setup   setupCmd   `cmd:"" help:"Write the configuration and make the first administrator."`
 	Domain  domainCmd  `cmd:"" help:"Domains the cooperative receives mail for."`
+	DNS     dnsCmd     `cmd:"" name:"dns" help:"What to publish in the DNS, and how the world sees it."`
 	Member  memberCmd  `cmd:"" help:"Members and their passwords."`
 	Address addressCmd `cmd:"" help:"Addresses and aliases."`
 	Group   groupCmd   `cmd:"" help:"Groups and who is in them."`

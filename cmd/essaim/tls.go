@@ -24,6 +24,7 @@ func (a *App) tlsConfig() (*tls.Config, error) {
 	}
 	get := files.Get
 	a.leaf = files.Leaf
+	a.provisional = func() bool { return a.cfg.TLS.Cert == "" && a.leaf().Equal(files.Leaf()) }
 	if a.cfg.TLS.ACME {
 		if a.acme, err = a.authority(files); err != nil {
 			return nil, err

@@ -31,7 +31,8 @@ type Site struct {
 	Domain    string       // the cooperative's domain, as coop.example
 	Host      string       // this machine, as mail.coop.example
 	Addresses []netip.Addr // public ones of this machine
-	Relay     string       // SPF include of the relay that sends for us, or empty
+	RelayHost string       // of the relay that sends for us, or empty
+	Relay     string       // SPF include that the relay's operator names; empty: its address is let in
 	Leaf      *x509.Certificate
 	Authority string            // CAA issuer, as letsencrypt.org; empty: none
 	PolicyID  string            // of the MTA-STS policy served; empty: none is served
@@ -43,7 +44,7 @@ type Record struct {
 	Name     string // absolute, without the dot
 	Type     string
 	Value    string // in zone file form; host names end in a dot
-	Purpose  string // a word for pages to explain: address, mx, spf, dmarc, dane, sts, clients, caa, dkim
+	Purpose  string // a word for pages to explain: address, mx, spf, dmarc, dane, sts, clients, caa, dkim, reverse
 	Required bool   // mail does not flow, or is taken for spam, without it
 }
 
@@ -101,6 +102,9 @@ var services = []struct {
 func (s Site) spf() string {
 	if s.Relay != "" {
 		return "v=spf1 mx include:" + s.Relay + " -all"
+	}
+	if s.RelayHost != "" {
+		return "v=spf1 mx a:" + s.RelayHost + " -all"
 	}
 	return "v=spf1 mx -all"
 }
