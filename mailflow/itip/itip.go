@@ -18,7 +18,10 @@
 //
 //	'k' arrival(8)   a message with a calendar part that was delivered (arrive.go)
 //
-// RFCs: 6638 §3 and §4 (implicit scheduling), 5546 (iTIP), 6047 (iMIP).
+// Alarms by e-mail go to who has set them, by deadline (alarm.go).
+//
+// RFCs: 6638 §3 and §4 (implicit scheduling), 5546 (iTIP), 6047 (iMIP), 5545 §3.6.6
+// (ACTION:EMAIL, to the calendar's owner only).
 package itip
 
 import (
@@ -64,25 +67,40 @@ func (s *Service) Run(ctx context.Context) error {
 	defer s.DB.Watch(calendar.Changes, storage.Nudge(wake))()
 	for {
 		left, err := s.Pass(ctx)
+		var next time.Time
+		if err == nil {
+			next, err = s.Ring(ctx)
+		}
 		if ctx.Err() != nil {
 			return nil
 		}
 		if err != nil {
 			return err
 		}
-		var due <-chan time.Time
-		if left {
-			t := time.NewTimer(again)
-			defer t.Stop()
-			due = t.C
+		if t := s.now().Add(again); left && (next.IsZero() || t.Before(next)) {
+			next = t
 		}
-		select {
-		case <-ctx.Done():
+		if !s.sleep(ctx, wake, next) {
 			return nil
-		case <-wake:
-		case <-due:
 		}
 	}
+}
+
+// sleep waits for a nudge, or for next when that is not zero; false is the end.
+func (s *Service) sleep(ctx context.Context, wake <-chan struct{}, next time.Time) bool {
+	var due <-chan time.Time
+	if !next.IsZero() {
+		t := time.NewTimer(next.Sub(s.now()))
+		defer t.Stop()
+		due = t.C
+	}
+	select {
+	case <-ctx.Done():
+		return false
+	case <-wake:
+	case <-due:
+	}
+	return true
 }
 
 // Pass works off what waits now; left reports whether something of it has to be

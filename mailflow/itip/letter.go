@@ -45,18 +45,22 @@ type words struct {
 	invitation, update, cancelled, when, where, by, says string
 	answers                                              map[string]string
 	howto                                                string
+	reminder                                             string
 }
 
 var languages = map[string]words{
 	"fr": {"Invitation", "Mise à jour", "Annulé", "Quand", "Où", "De la part de", "a répondu",
 		map[string]string{"ACCEPTED": "Accepté", "DECLINED": "Refusé", "TENTATIVE": "Peut-être", "DELEGATED": "Délégué"},
-		"Votre programme peut répondre à ce message ; une réponse par courriel convient aussi."},
+		"Votre programme peut répondre à ce message ; une réponse par courriel convient aussi.",
+		"Rappel"},
 	"nl": {"Uitnodiging", "Gewijzigd", "Geannuleerd", "Wanneer", "Waar", "Van", "antwoordt",
 		map[string]string{"ACCEPTED": "Aanvaard", "DECLINED": "Geweigerd", "TENTATIVE": "Misschien", "DELEGATED": "Doorgegeven"},
-		"Uw programma kan op dit bericht antwoorden; een antwoord per e-mail is ook goed."},
+		"Uw programma kan op dit bericht antwoorden; een antwoord per e-mail is ook goed.",
+		"Herinnering"},
 	"en": {"Invitation", "Updated", "Cancelled", "When", "Where", "From", "has answered",
 		map[string]string{"ACCEPTED": "Accepted", "DECLINED": "Declined", "TENTATIVE": "Maybe", "DELEGATED": "Delegated"},
-		"Your program can answer this message; an answer by mail is fine, too."},
+		"Your program can answer this message; an answer by mail is fine, too.",
+		"Reminder"},
 }
 
 // A row is a line of what a letter says.

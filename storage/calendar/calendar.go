@@ -18,6 +18,8 @@
 //	's' calendar(4) type(1) month(2) item(4) nothing: it has something in that month
 //	't' calendar(4) type(1) item(4)         nothing: it has in more months than are listed
 //	'u' calendar(4)                         the time zone, a VTIMEZONE in a VCALENDAR
+//	'j' calendar(4) item(4)                 due(8) since(8): when to look at its e-mail alarms (alarm.go)
+//	'z' due(8) calendar(4) item(4)          nothing: the same by deadline, in seconds since 1970
 //	'y' change(8)                           a Change whose scheduling is to be done (change.go)
 //
 // An account's scheduling inbox is a calendar of messages (inbox.go): it is kept

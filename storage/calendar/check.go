@@ -41,12 +41,35 @@ func Check(tx *storage.Tx, r *storage.Report) {
 	strays('s', "month", last)
 	strays('t', "long list", last)
 	checkChanges(tx, r)
+	strays('j', "deadline", last)
+	checkAlarms(tx, r)
 	tx.ScanPrefix([]byte{'u'}, func(rest, _ []byte) bool {
 		if len(rest) != 4 || !calendars[storage.CollectionID(binary.BigEndian.Uint32(rest))] {
 			r.Problem("a time zone of calendar %x, which is not there", rest)
 		}
 		return true
 	})
+}
+
+// checkAlarms: every object with a deadline has one row by it, and no other has.
+func checkAlarms(tx *storage.Tx, r *storage.Report) {
+	rows := 0
+	tx.ScanPrefix([]byte{'j'}, func(rest, v []byte) bool {
+		if len(rest) != 8 {
+			r.Problem("deadline %x", rest)
+			return true
+		}
+		c, id := storage.CollectionID(binary.BigEndian.Uint32(rest)), storage.ItemID(binary.BigEndian.Uint32(rest[4:]))
+		a, ok := readAlarm(c, id, v)
+		if rows++; !ok || tx.Get(ringKey(a.Due.Unix(), c, id)) == nil {
+			r.Problem("calendar %d: object %d has no row by its deadline", c, id)
+		}
+		return true
+	})
+	tx.ScanPrefix([]byte{'z'}, func(_, _ []byte) bool { rows--; return true })
+	if rows != 0 {
+		r.Problem("%d deadlines too many or too few", -rows)
+	}
 }
 
 // checkChanges: every change that waits refers to its bodies.

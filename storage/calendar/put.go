@@ -29,8 +29,9 @@ var (
 
 // An Incoming is an object that was read and found good, ready to be put.
 type Incoming struct {
-	body *blob.Staged
-	row  Object // what the text says
+	body  *blob.Staged
+	row   Object // what the text says
+	rings bool   // it has alarms by e-mail
 }
 
 // Prepare reads a staged body, outside any transaction. Refused are with
@@ -56,6 +57,7 @@ func Prepare(body *blob.Staged) (*Incoming, error) {
 	}
 	in := &Incoming{body: body, row: Object{UID: strings.Clone(s.UID), Type: TypeOf(s.Type), Size: body.Size}}
 	copy(in.row.Sum[:], body.Sum[:])
+	in.rings = filter.HasAlarm(s.Object, "EMAIL")
 	if s.Attendees() > MaxAttendees {
 		return nil, ErrAttendees
 	}
@@ -156,6 +158,7 @@ func Put(tx *storage.Tx, c Calendar, name string, in *Incoming, by By, now time.
 	if exists {
 		tx.Release(old.Blob)
 	}
+	setAlarm(tx, c, o.Item, in.rings, now)
 	return o, nil
 }
 
@@ -212,6 +215,7 @@ func Remove(tx *storage.Tx, c Calendar, o Object) error {
 		tx.Delete(uidKey(c.ID, o.UID))
 	}
 	o.unindex(tx, c.ID)
+	dropAlarm(tx, c.ID, o.Item)
 	tx.Release(o.Blob)
 	return nil
 }
@@ -241,6 +245,8 @@ func Copy(tx *storage.Tx, from Calendar, o Object, to Calendar, name string, now
 	if err := n.save(tx, to, o.Size); err != nil {
 		return Object{}, err
 	}
+	_, rings := readAlarm(from.ID, o.Item, tx.Get(alarmKey(from.ID, o.Item)))
+	setAlarm(tx, to, n.Item, rings, now)
 	return n, tx.CopyProperties(storage.Object{Collection: from.ID, Item: o.Item}, storage.Object{Collection: to.ID, Item: n.Item})
 }
 
