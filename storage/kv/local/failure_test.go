@@ -183,8 +183,17 @@ func everyBit(t *testing.T, name string) {
 	if os.Getenv("ESSAIM_LONG") != "" {
 		step = 61
 	}
-	flips, reported := 0, 0
+	var bits []int64
 	for bit := int64(0); bit < used*8; bit += step {
+		bits = append(bits, bit)
+	}
+	for page := int64(2); page < used/int64(os.Getpagesize()); page++ {
+		for bit := int64(0); bit < pageHeader*8; bit += 3 { // number, kind, entries, pages
+			bits = append(bits, page*int64(os.Getpagesize())*8+bit)
+		}
+	}
+	flips, reported := 0, 0
+	for _, bit := range bits {
 		flips++
 		flip(bit)
 		if treeFlipIsSeen(t, dir, name, want, bit) {

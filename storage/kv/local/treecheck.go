@@ -17,7 +17,8 @@ import (
 // that leads astray is a finding, where it would be the end of a program that
 // trusts it. What is asserted: every page that the root reaches says its own
 // number, is reached once, lies within the file, and holds keys in order within
-// the bounds its parent sets; every value agrees with its checksum.
+// the bounds its parent sets, with nothing between them; every value agrees with
+// its checksum.
 //
 // The format is bbolt's, version 2, in the byte order of the machine, which is
 // little-endian on all that are supported:
@@ -178,13 +179,18 @@ func (c *treeCheck) elements(n uint64, b, from, to []byte, depth int, each func(
 		return
 	}
 	kind, count := binary.LittleEndian.Uint16(b[8:]), int(binary.LittleEndian.Uint16(b[10:]))
-	if kind != pageBranch && kind != pageLeaf || pageHeader+count*elementSize > len(b) || kind == pageBranch && count == 0 {
+	if kind != pageBranch && kind != pageLeaf || pageHeader+count*elementSize > len(b) || count == 0 && (kind == pageBranch || depth > 0) {
 		c.problem("page %d: kind %d with %d entries", n, kind, count)
 		return
 	}
+	next := pageHeader + count*elementSize // what the entries tell lies behind them without gaps, in order
 	for i := range count {
 		at := pageHeader + i*elementSize
 		e := b[at : at+elementSize]
+		if !follows(e, kind, at, &next) {
+			c.problem("page %d: %d entries, the content of entry %d is elsewhere", n, count, i)
+			return
+		}
 		if kind == pageLeaf {
 			key, value, ok := cut(b[at:], binary.LittleEndian.Uint32(e[4:]), binary.LittleEndian.Uint32(e[8:]), binary.LittleEndian.Uint32(e[12:]))
 			if !ok || !c.inOrder(key, from, to) {
@@ -202,6 +208,19 @@ func (c *treeCheck) elements(n uint64, b, from, to []byte, depth int, each func(
 		c.walk(binary.LittleEndian.Uint64(e[8:]), key, c.bound(b, i+1, count, to), depth+1, each)
 		from = key
 	}
+}
+
+// follows reports whether the content of an entry at at is at next, and moves
+// that behind it.
+func follows(e []byte, kind uint16, at int, next *int) bool {
+	pos, size := binary.LittleEndian.Uint32(e), uint64(binary.LittleEndian.Uint32(e[4:]))
+	if kind == pageLeaf {
+		pos = binary.LittleEndian.Uint32(e[4:])
+		size = uint64(binary.LittleEndian.Uint32(e[8:])) + uint64(binary.LittleEndian.Uint32(e[12:]))
+	}
+	ok := uint64(at)+uint64(pos) == uint64(*next)
+	*next = int(uint64(*next) + min(size, 1<<30))
+	return ok
 }
 
 // bound is the first key of the next entry of a branch, or the branch's own end.
