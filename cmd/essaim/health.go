@@ -52,7 +52,7 @@ func (a *App) health(context.Context) []admin.Health {
 	if err := unix.Statfs(a.cfg.Data, &disk); err == nil && disk.Blocks > 0 {
 		free := float64(disk.Bavail) / float64(disk.Blocks)
 		out = append(out, admin.Health{What: "disk", State: below(free, diskLook, diskBad),
-			Value: fmt.Sprintf("%s (%.0f %%)", page.Bytes(page.EN, int64(disk.Bavail)*disk.Bsize), free*100)})
+			Value: fmt.Sprintf("%s (%.0f %%)", page.Bytes(page.EN, int64(disk.Bavail)*int64(disk.Bsize)), free*100)})
 	}
 	if a.leaf != nil {
 		out = append(out, a.certificateHealth(now))
