@@ -109,10 +109,11 @@ func needs(href string, missing Privileges) *StatusError {
 }
 
 // writeSet writes a DAV:privilege element for each privilege, and one for the
-// aggregates that are complete.
+// aggregates that are complete. Where nobody may write, everything there is to
+// grant is not called DAV:all: to clients that is the right to write.
 func (p Privileges) writeSet(w *davxml.Writer, within Privileges) {
 	p &= within
-	if p == within && p != 0 {
+	if p == within && p&PrivWrite != 0 {
 		writePrivilege(w, davxml.DAV("all"))
 	}
 	if p.Has(PrivWrite&within) && within&PrivWrite != 0 {
