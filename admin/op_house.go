@@ -3,8 +3,10 @@ package admin
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
+	"essaim.coop/essaim/internal/page"
 	"essaim.coop/essaim/people"
 	"essaim.coop/essaim/storage"
 	"essaim.coop/essaim/storage/accounts"
@@ -192,6 +194,8 @@ type Coop struct {
 	Where   string `json:"where,omitempty"`
 	Contact string `json:"contact,omitempty"`
 	Quota   int64  `json:"quota"` // bytes, offered to a new household
+	// Languages are what its members speak, the most usual first.
+	Languages []string `json:"languages,omitempty"`
 }
 
 // Coop returns it.
@@ -209,6 +213,11 @@ func (d *Desk) SetCoop(_ context.Context, by people.Actor, in Coop) (Nothing, er
 	return Nothing{}, d.change(func(tx *storage.Tx, _ time.Time) error {
 		if !accounts.LocalDomain(tx, in.Domain) {
 			return fmt.Errorf("domain %s: %w", in.Domain, storage.ErrInvalid)
+		}
+		for _, l := range in.Languages {
+			if !slices.Contains(page.Languages, page.Lang(l)) {
+				return fmt.Errorf("language %.10q: %w", l, storage.ErrInvalid)
+			}
 		}
 		if err := register.SetCoop(tx, register.Coop(in)); err != nil {
 			return err

@@ -422,6 +422,6 @@ func (d *Desk) postCoop(x *page.Request) error {
 	if err != nil {
 		return page.Problem{Word: "admin.invalid", Err: err}
 	}
-	_, err = d.SetCoop(x.R.Context(), actor(x), Coop{x.Form("name"), x.Form("domain"), x.Form("where"), x.Form("contact"), quota})
+	_, err = d.SetCoop(x.R.Context(), actor(x), Coop{x.Form("name"), x.Form("domain"), x.Form("where"), x.Form("contact"), quota, strings.Fields(x.Form("languages"))})
 	return after(x, "/admin/coop?done=saved", err)
 }

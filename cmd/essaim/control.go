@@ -38,7 +38,7 @@ func (e *env) onStore(f storeCmd) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(f(e.ctx, a, e.out), a.Close())
+	return errors.Join(f(e.ctx, a, e.out), a.Close(), handBack(cfg.Data))
 }
 
 var errNoServer = errors.New("no server runs on this data directory")

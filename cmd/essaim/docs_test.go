@@ -117,8 +117,12 @@ func TestStorySetUpOnTheCommandLine(t *testing.T) {
 		}
 		return out.String()
 	}
-	if out := run("coop.example\nmx.coop.example\nzoe@coop.example\nZoé\n", "setup"); !strings.Contains(out, "app password") {
+	t.Setenv("LC_ALL", "C")
+	if out := run("Les Voisins\ncoop.example\nLiège\nfr, nl\nzoe\n\n", "setup", "--hostname", "mx.coop.example"); !strings.Contains(out, "/recover") || !strings.Contains(out, "Bonjour") {
 		t.Errorf("setup: %s", out)
+	}
+	if out := run("", "dns"); !strings.Contains(out, "coop.example. 3600 IN MX 10 mx.coop.example.\n") {
+		t.Errorf("dns: %s", out)
 	}
 	run("", "member", "add", "bram@coop.example", "--with", "zoe@coop.example", "--subscriber")
 	run("", "member", "set", "bram@coop.example", "--suspended", "--quota", "1000000")

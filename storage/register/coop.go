@@ -14,6 +14,8 @@ type Coop struct {
 	Where   string // where the machine stands, in words
 	Contact string // address for help
 	Quota   int64  // bytes, offered to a new household
+	// Languages are what its members speak, the most usual first.
+	Languages []string `json:",omitempty"`
 }
 
 var coopKey = []byte("Jcoop")
@@ -29,7 +31,7 @@ func TheCoop(tx *storage.Tx) (c Coop, err error) {
 
 // SetCoop writes them.
 func SetCoop(tx *storage.Tx, c Coop) error {
-	if c.Name == "" || len(c.Name) > 200 || len(c.Where) > 500 || len(c.Contact) > 320 || c.Quota < 0 {
+	if c.Name == "" || len(c.Name) > 200 || len(c.Where) > 500 || len(c.Contact) > 320 || c.Quota < 0 || len(c.Languages) > 10 {
 		return fmt.Errorf("the cooperative's facts: %w", storage.ErrInvalid)
 	}
 	b, err := json.Marshal(c)
