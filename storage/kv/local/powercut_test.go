@@ -61,9 +61,7 @@ func realCuts(t *testing.T, kind string, images int, m mutant) (lost int) {
 		t.Skip(err)
 	}
 	mnt := t.TempDir()
-	// noatime: mapping a file would write its time of access with the memory of
-	// this process locked, and wait for the drive, which this process serves.
-	if err := powerdisk.Mount(d.Path(), mnt, "noatime"); err != nil {
+	if err := powerdisk.Mount(d.Path(), mnt); err != nil {
 		t.Skip(err)
 	}
 	opt := Options{Overlay: 60_000, Segment: 1 << 20, Spare: 300_000, Ballast: -1, mutant: m}
