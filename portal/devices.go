@@ -113,7 +113,7 @@ func (p *Portal) addDevice(x *page.Request) error {
 		return err
 	}
 	p.mu.Lock()
-	token, err := p.devices.keep(n, now.Add(newbornTime))
+	token, err := p.devices.keep(ownerOf(me(x)), n, now, newbornTime)
 	p.mu.Unlock()
 	if err != nil {
 		return err

@@ -22,7 +22,7 @@ type joinForm struct {
 // its own page.
 func (p *Portal) joinForm(x *page.Request) (f joinForm, err error) {
 	f.Code = x.R.PathValue("code")
-	if p.slow(x, "") {
+	if p.slow(x, guessedLink) {
 		return f, slowed
 	}
 	err = p.DB.View(func(tx *storage.Tx) error {
@@ -31,7 +31,7 @@ func (p *Portal) joinForm(x *page.Request) (f joinForm, err error) {
 		return err
 	})
 	if errors.Is(err, register.ErrInvitation) {
-		p.Gate.Failed(client(x), "", f.Code)
+		p.guessed(x, guessedLink, f.Code)
 		return f, page.Problem{Word: "join.unknown"}
 	}
 	return f, err

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"time"
 
@@ -78,12 +79,20 @@ func (p *Portal) keyOwner(id storage.AccountID) (o keyOwner, err error) {
 // begun keeps a rite and answers with what the browser needs for it.
 func (p *Portal) begun(x *page.Request, r rite, options any) error {
 	p.mu.Lock()
-	token, err := p.rites.keep(r, p.Now().Add(riteTime))
+	token, err := p.rites.keep(networkOf(client(x)), r, p.Now(), riteTime)
 	p.mu.Unlock()
 	if err != nil {
 		return err
 	}
 	return answerJSON(x, map[string]any{"rite": token, "options": options})
+}
+
+// networkOf is whose ceremonies an address's are: of IPv6 a household has 2^64.
+func networkOf(a netip.Addr) string {
+	if net, err := a.Prefix(64); err == nil && a.Is6() {
+		return net.String()
+	}
+	return a.String()
 }
 
 func (p *Portal) rite(x *page.Request) (rite, bool) {
@@ -173,7 +182,7 @@ func (p *Portal) passkeyAsk(x *page.Request) error {
 // itself. For who is signed in it renews the proof.
 func (p *Portal) passkeyEnter(x *page.Request) error {
 	r, ok := p.rite(x)
-	if !ok || r.account != 0 || p.slow(x, "") {
+	if !ok || r.account != 0 || p.slow(x, guessedPasskey) {
 		return refuseJSON(x, http.StatusUnprocessableEntity, "passkey.wrong")
 	}
 	var owner keyOwner
@@ -186,7 +195,7 @@ func (p *Portal) passkeyEnter(x *page.Request) error {
 		return owner, err
 	}, r.session, x.R)
 	if err != nil || owner.account.Waiting || c.Authenticator.CloneWarning {
-		p.Gate.Failed(client(x), "", x.R.URL.Query().Get("rite"))
+		p.guessed(x, guessedPasskey, x.R.URL.Query().Get("rite"))
 		p.Logger.Info("passkey refused", "account", owner.account.ID, "error", err)
 		return refuseJSON(x, http.StatusUnprocessableEntity, "passkey.wrong")
 	}
@@ -201,6 +210,9 @@ func (p *Portal) enterByKey(x *page.Request, o keyOwner, c *webauthn.Credential)
 	now := p.Now()
 	var token string
 	err = p.DB.Update(func(tx *storage.Tx) (err error) {
+		if err := mayEnter(tx, o.account.ID); err != nil {
+			return err
+		}
 		for _, k := range signin.Passkeys(tx, o.account.ID) {
 			if string(k.ID) == string(c.ID) {
 				k.Credential, k.Used = blob, now
@@ -213,6 +225,7 @@ func (p *Portal) enterByKey(x *page.Request, o keyOwner, c *webauthn.Credential)
 			token, err = signin.Prove(tx, x.Who.Token, now)
 			return err
 		}
+		endSession(tx, x.Who.Token, now)
 		if token, err = signin.Begin(tx, o.account.ID, x.R.UserAgent(), now); err != nil {
 			return err
 		}

@@ -19,6 +19,7 @@ package portal
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/tls"
 	"embed"
 	"errors"
@@ -158,6 +159,9 @@ func (p *Portal) Identify(_ *http.Request, token string) (who page.Identity, err
 		if err != nil {
 			return err
 		}
+		if a.Waiting || a.Group {
+			return signin.ErrNoSession
+		}
 		stale = old
 		who = page.Identity{Account: uint32(a.ID), Name: nameOf(a), Lang: a.Language, Admin: a.Admin, Proved: s.Fresh(now), Token: token}
 		return nil
@@ -200,8 +204,37 @@ func actor(x *page.Request) people.Actor {
 
 func client(x *page.Request) netip.Addr { return web.Client(x.R) }
 
+// What is guessed under no member's name is counted under these, which no
+// address can be.
+const (
+	guessedLink    = "a link"
+	guessedPasskey = "a passkey"
+)
+
+// gateName is what an account is called where guesses are counted: the same
+// for every spelling of its address.
+func gateName(address string) string {
+	if name, err := accounts.Normalize(address); err == nil {
+		return name
+	}
+	return address
+}
+
 // slow reports whether a client has guessed too often as a name.
-func (p *Portal) slow(x *page.Request, name string) bool { return p.Gate.Wait(client(x), name) > 0 }
+func (p *Portal) slow(x *page.Request, name string) bool {
+	return p.Gate.Wait(client(x), gateName(name)) > 0
+}
+
+// guessed notes a wrong secret of a member, or of nobody.
+func (p *Portal) guessed(x *page.Request, name, secret string) {
+	p.Gate.Failed(client(x), gateName(name), secret)
+}
+
+// guessedCode notes a wrong code. Unlike the same wrong password, the same
+// wrong code again is a guess again: the right one changes.
+func (p *Portal) guessedCode(x *page.Request, name, code string) {
+	p.guessed(x, name, code+" "+rand.Text())
+}
 
 // slowed is the problem of who has guessed too often.
 var slowed = page.Problem{Word: "wrong.slow"}

@@ -473,16 +473,16 @@ func TestGuessable(t *testing.T) {
 func TestWaitingIsBounded(t *testing.T) {
 	var w waiting[int]
 	now := time.Now()
-	first, _ := w.keep(0, now.Add(time.Hour))
+	first, _ := w.keep("0", 0, now, time.Hour)
 	for i := range maxWaiting {
-		if _, err := w.keep(i, now.Add(time.Hour)); err != nil {
+		if _, err := w.keep(fmt.Sprint("owner ", i), i, now, time.Hour); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if _, ok := w.look(first, now); ok || len(w.things) != maxWaiting {
 		t.Errorf("%d wait, the first still: %v", len(w.things), ok)
 	}
-	last, _ := w.keep(1, now.Add(time.Minute))
+	last, _ := w.keep("1", 1, now, time.Minute)
 	if _, ok := w.look(last, now.Add(2*time.Minute)); ok {
 		t.Error("what is over is there")
 	}

@@ -108,6 +108,7 @@ func (p *Portal) changePassword(x *page.Request) error {
 	}); err != nil {
 		return err
 	}
+	p.forgetHalves(a.ID)
 	return p.proved(x, "/security?done=password")
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"strconv"
 	"time"
 	"unicode/utf8"
 
@@ -53,10 +54,11 @@ func (p *Portal) signin(x *page.Request) error {
 		return err
 	}
 	if !codes {
+		p.Gate.Succeeded(client(x), gateName(form.Address))
 		return p.enter(x, a.ID, form.To)
 	}
 	p.mu.Lock()
-	token, err := p.halves.keep(half{a.ID, a.Address, form.To, 0}, p.Now().Add(halfTime))
+	token, err := p.halves.keep(ownerOf(a.ID), half{a.ID, a.Address, form.To, 0}, p.Now(), halfTime)
 	p.mu.Unlock()
 	if err != nil {
 		return err
@@ -66,7 +68,8 @@ func (p *Portal) signin(x *page.Request) error {
 	return nil
 }
 
-// password checks the main password, slowed by the gate.
+// password checks the main password, slowed by the gate. That somebody got in
+// is the caller's to tell the gate: where a code is owed, they have not yet.
 func (p *Portal) password(x *page.Request, address, password string) (accounts.Account, error) {
 	if p.slow(x, address) {
 		return accounts.Account{}, slowed
@@ -77,7 +80,7 @@ func (p *Portal) password(x *page.Request, address, password string) (accounts.A
 	a, err := p.Auth.CheckMainPassword(x.R.Context(), address, password)
 	switch {
 	case errors.Is(err, sasl.ErrCredentials):
-		p.Gate.Failed(client(x), address, password)
+		p.guessed(x, address, password)
 		return a, page.Problem{Word: "signin.wrong"}
 	case errors.Is(err, storage.ErrTemporary):
 		return a, page.Problem{Word: "signin.busy", Err: err}
@@ -86,7 +89,6 @@ func (p *Portal) password(x *page.Request, address, password string) (accounts.A
 	case a.Waiting:
 		return a, page.Problem{Word: "signin.waiting"}
 	}
-	p.Gate.Succeeded(client(x), address)
 	return a, nil
 }
 
@@ -120,7 +122,7 @@ func (p *Portal) code(x *page.Request) error {
 	}
 	err := p.useCode(h.account, x.Form("code"))
 	if errors.Is(err, signin.ErrCode) {
-		p.Gate.Failed(client(x), h.address, x.Form("code"))
+		p.guessedCode(x, h.address, x.Form("code"))
 		p.countTry(token)
 		return x.Again("code", "code.title", nil, page.Problem{Word: "code.wrong"})
 	}
@@ -134,12 +136,23 @@ func (p *Portal) code(x *page.Request) error {
 		x.Redirect("/signin")
 		return nil
 	}
+	p.Gate.Succeeded(client(x), gateName(h.address))
 	return p.enter(x, h.account, h.to)
 }
 
 func (p *Portal) useCode(a storage.AccountID, code string) error {
 	now := p.Now()
 	return p.DB.Update(func(tx *storage.Tx) error { return signin.UseCode(tx, a, code, now) })
+}
+
+// ownerOf is whose the things are that wait for an account's next request.
+func ownerOf(a storage.AccountID) string { return strconv.FormatUint(uint64(a), 10) }
+
+// forgetHalves ends what was begun with a password that is not good any more.
+func (p *Portal) forgetHalves(a storage.AccountID) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.halves.drop(func(k kept[half]) bool { return k.thing.account == a })
 }
 
 // countTry ends a half after a few wrong codes.
@@ -162,6 +175,10 @@ func (p *Portal) enter(x *page.Request, a storage.AccountID, to string) error {
 	now := p.Now()
 	var token string
 	err := p.DB.Update(func(tx *storage.Tx) (err error) {
+		if err := mayEnter(tx, a); err != nil {
+			return err
+		}
+		endSession(tx, x.Who.Token, now)
 		if token, err = signin.Begin(tx, a, x.R.UserAgent(), now); err != nil {
 			return err
 		}
@@ -175,17 +192,30 @@ func (p *Portal) enter(x *page.Request, a storage.AccountID, to string) error {
 	return nil
 }
 
+// mayEnter looks once more, as an account can have gone between two pages.
+func mayEnter(tx *storage.Tx, id storage.AccountID) error {
+	switch a, err := accounts.Get(tx, id); {
+	case errors.Is(err, storage.ErrNotFound):
+		return page.Problem{Word: "signin.wrong", Err: err}
+	case err != nil:
+		return err
+	case a.Waiting, a.Group:
+		return page.Problem{Word: "signin.waiting"}
+	}
+	return nil
+}
+
+// endSession ends the session of a token, if there is one.
+func endSession(tx *storage.Tx, token string, now time.Time) {
+	if s, _, err := signin.Resume(tx, token, now); err == nil {
+		_ = signin.End(tx, s.Account, s.ID) // it was there a moment ago
+	}
+}
+
 func (p *Portal) signout(x *page.Request) error {
 	if x.Who.Token != "" {
 		now := p.Now()
-		err := p.DB.Update(func(tx *storage.Tx) error {
-			s, _, err := signin.Resume(tx, x.Who.Token, now)
-			if err != nil {
-				return nil //nolint:nilerr // it is over already
-			}
-			return signin.End(tx, s.Account, s.ID)
-		})
-		if err != nil {
+		if err := p.DB.Update(func(tx *storage.Tx) error { endSession(tx, x.Who.Token, now); return nil }); err != nil {
 			return err
 		}
 	}
@@ -229,12 +259,13 @@ func (p *Portal) prove(x *page.Request) error {
 	}
 	if form.Code {
 		if err := p.useCode(a.ID, x.Form("code")); errors.Is(err, signin.ErrCode) {
-			p.Gate.Failed(client(x), a.Address, x.Form("code"))
+			p.guessedCode(x, a.Address, x.Form("code"))
 			return x.Again("prove", "prove.title", form, page.Problem{Word: "code.wrong"})
 		} else if err != nil {
 			return err
 		}
 	}
+	p.Gate.Succeeded(client(x), gateName(a.Address))
 	return p.proved(x, form.To)
 }
 
@@ -270,9 +301,9 @@ func (p *Portal) recover(x *page.Request) error {
 		return err
 	}
 	now := p.Now()
-	err = p.DB.Update(func(tx *storage.Tx) error {
-		a, err := accounts.Lookup(tx, form.Address)
-		if err != nil {
+	var a accounts.Account
+	err = p.DB.Update(func(tx *storage.Tx) (err error) {
+		if a, err = accounts.Lookup(tx, form.Address); err != nil {
 			return signin.ErrCode // nobody learns which of the two was wrong
 		}
 		if err := signin.UseRecovery(tx, a.ID, x.Form("code")); err != nil {
@@ -285,12 +316,13 @@ func (p *Portal) recover(x *page.Request) error {
 		return audit.Append(tx, audit.Entry{At: now, By: a.ID, About: a.ID, Did: "password.recover", Client: client(x).String()})
 	})
 	if errors.Is(err, signin.ErrCode) {
-		p.Gate.Failed(client(x), form.Address, x.Form("code"))
+		p.guessedCode(x, form.Address, x.Form("code"))
 		return x.Again("recover", "recover.title", form, page.Problem{Word: "recover.wrong"})
 	}
 	if err != nil {
 		return err
 	}
+	p.forgetHalves(a.ID)
 	x.Redirect("/signin?done=recovered&to=" + url.QueryEscape("/security"))
 	return nil
 }

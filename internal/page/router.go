@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 )
@@ -161,7 +162,7 @@ func (x *Request) detour(path string) {
 	if x.R.Method != http.MethodGet {
 		back = BackPath(x.R.Referer())
 	}
-	x.Redirect(path + "?to=" + back)
+	x.Redirect(path + "?to=" + strings.ReplaceAll(url.QueryEscape(back), "%2F", "/"))
 }
 
 // BackPath returns the path of an address of ours, or "/" when it is another's:
@@ -241,8 +242,8 @@ var statuses = map[string]int{
 	"wrong.notfound": http.StatusNotFound, "wrong.forbidden": http.StatusForbidden, "wrong.slow": http.StatusTooManyRequests,
 }
 
-// answer shows an error: a Problem as it says, anything else as ours, with a
-// number to quote and the story in the log.
+// answer shows an error: a Problem as it says, anything else as ours, with the
+// story in the log, which names the route: a path can hold an invitation.
 func (x *Request) answer(err error) {
 	var p Problem
 	var large *http.MaxBytesError
@@ -257,7 +258,7 @@ func (x *Request) answer(err error) {
 	case errors.As(err, &large):
 		x.fail(Problem{Word: "wrong.large"}, http.StatusRequestEntityTooLarge)
 	default:
-		x.router.Logger.Error("page", "method", x.R.Method, "path", x.R.URL.Path, "account", x.Who.Account, "error", err)
+		x.router.Logger.Error("page", "route", x.R.Pattern, "account", x.Who.Account, "error", err)
 		x.fail(err, http.StatusInternalServerError)
 	}
 }

@@ -1,6 +1,7 @@
 package page
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"log/slog"
@@ -160,5 +161,29 @@ func TestBackPath(t *testing.T) {
 		if got := BackPath(in); got != want {
 			t.Errorf("%q: %q, want %q", in, got, want)
 		}
+	}
+}
+
+// A path can be a secret: an invitation's, a new device's.
+func TestAnErrorIsLoggedWithoutItsPath(t *testing.T) {
+	var log bytes.Buffer
+	m := &Router{Logger: slog.New(slog.NewTextHandler(&log, nil)), Coop: func(context.Context) string { return "" }}
+	m.Add(Room{Set: plain, Routes: []Route{{Pattern: "GET /join/{code}", Access: Anyone, Do: func(*Request) error { return errors.New("broken") }}}})
+	ask(m.Handler(), "GET", "/join/canary", "", nil)
+	if s := log.String(); strings.Contains(s, "canary") || !strings.Contains(s, "/join/{code}") {
+		t.Error(s)
+	}
+}
+
+// A form whose proof was too old leads back to its page, whatever that is called.
+func TestTheWayBackFromAForm(t *testing.T) {
+	h := testRouter(t, Route{Pattern: "POST /do", Access: Proved, Do: hello}, Route{Pattern: "GET /a/{x}", Access: Proved, Do: hello})
+	w := ask(h, "POST", "/do", "member", url.Values{}, "Referer", "https://coop.example/devices?done=x")
+	if to := w.Header().Get("Location"); to != "/prove?to=/devices" || w.Header().Get("Referrer-Policy") != "same-origin" {
+		t.Errorf("%s, referrers %s", to, w.Header().Get("Referrer-Policy"))
+	}
+	w = ask(h, "GET", "/a/b%26to=%2Fc", "member", nil)
+	if u, err := url.Parse(w.Header().Get("Location")); err != nil || BackPath(u.Query().Get("to")) != "/a/b&to=/c" {
+		t.Errorf("%v %v", u, err)
 	}
 }

@@ -172,7 +172,7 @@ func (s scoped) Password(name, password string) (sasl.Login, error) {
 			fit = &p
 		}
 	}
-	if fit == nil || e.Group {
+	if fit == nil || e.Group || e.Waiting {
 		return sasl.Login{}, sasl.ErrCredentials
 	}
 	login := e.login()
@@ -196,7 +196,7 @@ func (s scoped) SCRAM(name string) (sasl.Credentials, error) {
 	e := s.dir.name(name)
 	c.Salt = keyed(e.pepper, "salt "+strings.ToLower(name))[:16]
 	switch {
-	case unknown(e.err) || e.Group:
+	case unknown(e.err) || e.Group || e.Waiting:
 		return c, nil
 	case e.err != nil:
 		return sasl.Credentials{}, e.err
