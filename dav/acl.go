@@ -199,6 +199,10 @@ func writeSupported(w *davxml.Writer, p Privileges) {
 	for _, row := range privileges {
 		if p&row.p != 0 {
 			openSupported(w, row.name, row.what)
+			for _, part := range row.parts {
+				openSupported(w, part, row.what)
+				w.Close(davxml.DAV("supported-privilege"))
+			}
 			w.Close(davxml.DAV("supported-privilege"))
 		}
 	}

@@ -40,19 +40,20 @@ var privileges = []struct {
 	name   davxml.Name
 	rights storage.Rights
 	what   string
+	parts  []davxml.Name // that it contains and that are never given apart
 }{
-	{PrivRead, davxml.DAV("read"), storage.RightRead, "Read"},
-	{PrivReadOwn, davxml.DAV("read-current-user-privilege-set"), storage.RightLookup | storage.RightRead, "See one's own privileges"},
-	{PrivReadFreeBusy, davxml.CalDAV("read-free-busy"), storage.RightLookup | storage.RightRead, "See when someone is busy"},
-	{PrivWriteProperties, davxml.DAV("write-properties"), storage.RightWrite, "Change properties"},
-	{PrivWriteContent, davxml.DAV("write-content"), storage.RightWrite, "Change content"},
-	{PrivBind, davxml.DAV("bind"), storage.RightInsert | storage.RightCreate, "Add members"},
-	{PrivUnbind, davxml.DAV("unbind"), storage.RightDeleteItems, "Remove members"},
-	{PrivUnlock, davxml.DAV("unlock"), storage.RightAdminister, "Remove the locks of others"},
-	{PrivReadACL, davxml.DAV("read-acl"), storage.RightAdminister, "Read the access control list"},
-	{PrivWriteACL, davxml.DAV("write-acl"), storage.RightAdminister, "Change the access control list"},
-	{PrivScheduleDeliver, davxml.CalDAV("schedule-deliver"), storage.RightPost, "Send invitations to"},
-	{PrivScheduleSend, davxml.CalDAV("schedule-send"), storage.RightPost, "Invite in the name of"},
+	{PrivRead, davxml.DAV("read"), storage.RightRead, "Read", nil},
+	{PrivReadOwn, davxml.DAV("read-current-user-privilege-set"), storage.RightLookup | storage.RightRead, "See one's own privileges", nil},
+	{PrivReadFreeBusy, davxml.CalDAV("read-free-busy"), storage.RightLookup | storage.RightRead, "See when someone is busy", nil},
+	{PrivWriteProperties, davxml.DAV("write-properties"), storage.RightWrite, "Change properties", nil},
+	{PrivWriteContent, davxml.DAV("write-content"), storage.RightWrite, "Change content", nil},
+	{PrivBind, davxml.DAV("bind"), storage.RightInsert | storage.RightCreate, "Add members", nil},
+	{PrivUnbind, davxml.DAV("unbind"), storage.RightDeleteItems, "Remove members", nil},
+	{PrivUnlock, davxml.DAV("unlock"), storage.RightAdminister, "Remove the locks of others", nil},
+	{PrivReadACL, davxml.DAV("read-acl"), storage.RightAdminister, "Read the access control list", nil},
+	{PrivWriteACL, davxml.DAV("write-acl"), storage.RightAdminister, "Change the access control list", nil},
+	{PrivScheduleDeliver, davxml.CalDAV("schedule-deliver"), storage.RightPost, "Send invitations to", []davxml.Name{davxml.CalDAV("schedule-deliver-invite"), davxml.CalDAV("schedule-deliver-reply"), davxml.CalDAV("schedule-query-freebusy")}}, // RFC 6638 §6.3
+	{PrivScheduleSend, davxml.CalDAV("schedule-send"), storage.RightPost, "Invite in the name of", []davxml.Name{davxml.CalDAV("schedule-send-invite"), davxml.CalDAV("schedule-send-reply"), davxml.CalDAV("schedule-send-freebusy")}},
 }
 
 // PrivilegesOf returns what rights give. A tree takes away what means nothing
@@ -122,6 +123,9 @@ func (p Privileges) writeSet(w *davxml.Writer, within Privileges) {
 	for _, row := range privileges {
 		if p&row.p != 0 {
 			writePrivilege(w, row.name)
+			for _, part := range row.parts {
+				writePrivilege(w, part)
+			}
 		}
 	}
 }

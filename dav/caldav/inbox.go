@@ -23,7 +23,7 @@ const (
 
 // An inbox shows the messages that came, until a client deletes them (RFC 6638
 // §2.2). Nobody but the server puts any there.
-type inbox struct{ *home.Collection }
+type inbox struct{ in *home.Collection } // not embedded: it is not shared, nor put into
 
 var (
 	_ dav.Deleter = (*inbox)(nil)
@@ -40,8 +40,25 @@ var inboxKind = func() *dav.Kind {
 		})).AddReport(reports...)
 }()
 
-func (i *inbox) Kind() *dav.Kind { return inboxKind }
-func (i *inbox) Stat() dav.Stat  { return dav.Stat{Size: -1, Display: "Inbox"} }
+func (i *inbox) Kind() *dav.Kind                      { return inboxKind }
+func (i *inbox) Stat() dav.Stat                       { return dav.Stat{Size: -1, Display: "Inbox"} }
+func (i *inbox) Owner() storage.AccountID             { return i.in.Owner() }
+func (i *inbox) CanonicalPath() string                { return i.in.CanonicalPath() }
+func (i *inbox) Object() storage.Object               { return i.in.Object() }
+func (i *inbox) Touch(s *dav.Scope) error             { return i.in.Touch(s) }
+func (i *inbox) SyncCollection() storage.CollectionID { return i.in.SyncCollection() }
+
+// Sync is dav.Syncer.
+func (i *inbox) Sync(s *dav.Scope, t storage.SyncToken, limit int, infinite bool, fn func([]string, dav.Resource)) (storage.SyncToken, bool, error) {
+	return i.in.Sync(s, t, limit, infinite, fn)
+}
+
+// Members and Member are dav.Collection and what dav/home finds objects by.
+func (i *inbox) Members(s *dav.Scope, after string, fn func(string, dav.Resource) bool) error {
+	return i.in.Members(s, after, fn)
+}
+
+func (i *inbox) Member(s *dav.Scope, name string) (dav.Resource, error) { return i.in.Member(s, name) }
 
 // Allowed lets who has the home read and clear it, and every member deliver.
 func (i *inbox) Allowed(s *dav.Scope) dav.Privileges {
@@ -50,7 +67,7 @@ func (i *inbox) Allowed(s *dav.Scope) dav.Privileges {
 
 // Delete is dav.Deleter.
 func (i *inbox) Delete(s *dav.Scope, _ string, r dav.Resource) error {
-	c, err := calendar.Of(i.Collection.Collection)
+	c, err := calendar.Of(i.in.Collection)
 	if err != nil {
 		return err
 	}
@@ -75,7 +92,7 @@ func collection(r dav.Resource) (*home.Collection, bool) {
 	case *cal:
 		return r.Collection, true
 	case *inbox:
-		return r.Collection, true
+		return r.in, true
 	}
 	return nil, false
 }
@@ -110,12 +127,12 @@ func userType() dav.Property {
 func defaultCalendar() dav.Property {
 	get := func(s *dav.Scope, r dav.Resource, w *davxml.Writer) error {
 		i := r.(*inbox)
-		c, err := calendar.Default(s.Tx, i.Account)
+		c, err := calendar.Default(s.Tx, i.in.Account)
 		if errors.Is(err, storage.ErrNotFound) {
 			return nil
 		}
 		if err == nil {
-			w.Href(i.Home.Tree.Path(i.Home.Account.Address, c.Name) + "/")
+			w.Href(i.in.Home.Tree.Path(i.in.Home.Account.Address, c.Name) + "/")
 		}
 		return err
 	}
@@ -126,7 +143,7 @@ func defaultCalendar() dav.Property {
 			return dav.Forbidden(davxml.CalDAV("default-calendar-needed"))
 		}
 		found, err := s.Find(v.Child(davxml.DAV("href")).Text())
-		if c, ok := found.(*cal); err == nil && ok && c.Account == i.Account {
+		if c, ok := found.(*cal); err == nil && ok && c.Account == i.in.Account {
 			k, err := c.store()
 			if err != nil || k.Types()&calendar.Event == 0 {
 				return refused

@@ -24,6 +24,9 @@ func TestSchedulingCollections(t *testing.T) {
 		h.want(403, nil, "anna", "DELETE", annaHome+name+"/", "")
 		h.want(403, nil, "anna", "MKCALENDAR", annaHome+name+"/", "")
 	}
+	h.want(207, []string{"schedule-deliver-invite", "schedule-query-freebusy"}, "anna", "PROPFIND", annaHome+"inbox/", propfind("<D:current-user-privilege-set/><D:supported-privilege-set/>"), "Depth", "0")
+	h.want(207, []string{"schedule-send-freebusy", "!schedule-deliver"}, "anna", "PROPFIND", annaHome+"outbox/", propfind("<D:current-user-privilege-set/><D:supported-privilege-set/>"), "Depth", "0")
+	h.want(405, nil, "anna", "ACL", annaHome+"inbox/", `<D:acl xmlns:D="DAV:"/>`)
 	h.want(403, nil, "anna", "PUT", annaHome+"inbox/x.ics", ics("1", "DTSTART:20270310T100000Z"))
 
 	find := propfind("<C:schedule-default-calendar-URL/>")
