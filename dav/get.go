@@ -19,14 +19,17 @@ func get(x *Exchange) error {
 	if err != nil {
 		return err
 	}
-	for again := false; ; again = true {
+	for again := 0; ; again++ {
 		r, err := x.readable(c)
 		if err != nil {
 			return err
 		}
 		body, err := r.(Reader).Content(x.engine.DB)
-		if errors.Is(err, storage.ErrNotFound) && !again {
-			continue
+		if errors.Is(err, storage.ErrNotFound) && again < mostStale {
+			continue // it was replaced since; what is gone is not readable
+		}
+		if errors.Is(err, storage.ErrNotFound) {
+			return ErrStale
 		}
 		if err != nil {
 			return err

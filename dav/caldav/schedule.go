@@ -21,6 +21,7 @@ type plan struct {
 	in    *calendar.Incoming
 	old   calendar.Object // none: Item is 0
 	other string          // the calendar that has the object already, its path
+	no    error           // what the old state has against it
 }
 
 // plan holds an object with an organizer against what is there (RFC 6638 §3.2.4),
@@ -43,6 +44,10 @@ func (c *cal) plan(up *dav.Upload, in *calendar.Incoming) error {
 		return err
 	}
 	text, err := c.scheduled(up, p, raw)
+	if errors.Is(err, itip.ErrAttendee) || errors.Is(err, itip.ErrOrganizer) {
+		p.no = refusal(err) // unless the state is another one: the conditions of the request come first
+		return nil
+	}
 	if err != nil {
 		return refusal(err)
 	}
@@ -120,13 +125,14 @@ func (c *cal) scheduled(up *dav.Upload, p *plan, raw []byte) ([]byte, error) {
 		}
 		return nil
 	})
+	keep := up.Header.Get("If-Schedule-Tag-Match") != ""
 	switch {
 	case err != nil || me == "" || !itip.Served(o):
 		return nil, err
 	case organizes:
-		return itip.Organize(old, o, up.Header.Get("If-Schedule-Tag-Match") != "", groups)
+		return itip.Organize(old, o, keep, groups)
 	case old != nil:
-		return nil, itip.Allowed(old, o, me)
+		return itip.Attend(old, o, me, keep)
 	}
 	return nil, nil
 }
@@ -195,7 +201,7 @@ func (p *plan) fresh(s *dav.Scope, c *cal, old dav.Resource) error {
 	if (p.in.Scheduling() || now.Scheduling) && (now.Item != p.old.Item || now.Sum != p.old.Sum) {
 		return dav.ErrStale
 	}
-	return nil
+	return p.no
 }
 
 // unique refuses a copy of a scheduling object in the same account.

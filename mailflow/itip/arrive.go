@@ -357,7 +357,7 @@ func (w *work) answered(a *arrival, m *itip.Message, text []byte, from string) e
 
 // again sends an attendee who has asked for it the invitation once more.
 func (w *work) again(h *handle, organizer, to string) error {
-	send := itip.Sender{Now: time.Unix(max(w.now.Unix(), itip.Stamped(h.obj, "")+1), 0).UTC()}
+	send := itip.Sender{Now: time.Unix(max(w.now.Unix(), itip.Stamped(h.obj)+1), 0).UTC()}
 	out := itip.Out{To: to, Method: itip.Request, Text: send.Request(h.obj, to)}
 	if out.Text == nil {
 		return errOutside

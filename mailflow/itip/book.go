@@ -33,7 +33,10 @@ func (w *work) book(h *handle, me, organizer string) error {
 	if err := h.set(itip.Answer(h.obj, me, stat, transp), calendar.Client); err != nil {
 		return err
 	}
-	send := itip.Sender{Now: time.Unix(max(w.now.Unix(), itip.Stamped(h.obj, me)+1), 0).UTC()}
+	send, err := w.answers(h.obj.UID, organizer, me)
+	if err != nil {
+		return err
+	}
 	out := itip.Out{To: organizer, Method: itip.Reply, Text: send.Reply(h.obj, me)}
 	if out.Text == nil {
 		return nil

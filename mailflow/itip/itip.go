@@ -30,6 +30,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"essaim.coop/essaim/format/ical"
@@ -255,12 +256,23 @@ func uidOf(old, new *ical.Object) string {
 // organized tells attendees what their organizer has done.
 func (w *work) organized(ch *calendar.Change, old, new *ical.Object, me string) error {
 	uid := uidOf(old, new)
-	send, err := w.sendAfter(uid, me, old, new)
+	send, err := w.requests(uid, old, new)
+	if err != nil {
+		return err
+	}
+	mine, err := w.in(ch.Owner, ch.Calendar, uid)
 	if err != nil {
 		return err
 	}
 	status := map[string]string{}
 	for _, out := range send.Organized(old, new, me) {
+		if out.Method == itip.Request && mine.obj != nil {
+			// As it is now, with the answers that have come since. Who is not
+			// invited any more is told so by a later change.
+			if out.Text = send.Request(mine.obj, out.To); out.Text == nil {
+				continue
+			}
+		}
 		code, err := w.tell(ch.Calendar, uid, me, out)
 		if err != nil {
 			return err
@@ -285,30 +297,43 @@ func (w *work) note(ch *calendar.Change, uid string, status map[string]string) e
 	return nil
 }
 
-// sendAfter makes messages that are later than everything that those here know of
-// an object: two changes in one second must not seem one.
-func (w *work) sendAfter(uid, me string, states ...*ical.Object) (itip.Sender, error) {
+// requests makes requests that are later than everything that attendees who are here
+// have: two changes in one second must not seem one.
+func (w *work) requests(uid string, states ...*ical.Object) (itip.Sender, error) {
 	latest := w.now.Unix()
 	for _, o := range states {
 		if o == nil {
 			continue
 		}
-		for _, address := range append(itip.Attendees(o), itip.Address(o.Parts[0].Value("ORGANIZER"))) {
+		for _, address := range itip.Attendees(o) {
 			a, here, err := w.holder(address)
 			if err != nil || !here {
 				continue
 			}
-			h, err := w.findWithGroups(a.ID, uid)
+			h, err := w.find(a.ID, uid)
 			if err != nil {
 				return itip.Sender{}, err
 			}
 			if h.obj != nil {
-				latest = max(latest, itip.Stamped(h.obj, me)+1)
+				latest = max(latest, itip.Stamped(h.obj)+1)
 			}
 		}
 	}
-	// A clock that was wrong once must not lead this one for long.
-	latest = min(latest, w.now.Add(24*time.Hour).Unix())
+	return itip.Sender{Now: time.Unix(latest, 0).UTC()}, nil
+}
+
+// answers makes answers that are later than those that the organizer, if here, has.
+func (w *work) answers(uid, organizer, me string) (itip.Sender, error) {
+	latest := w.now.Unix()
+	if a, here, err := w.holder(organizer); err == nil && here {
+		h, err := w.findWithGroups(a.ID, uid)
+		if err != nil {
+			return itip.Sender{}, err
+		}
+		if h.obj != nil {
+			latest = max(latest, itip.Answered(h.obj, me)+1)
+		}
+	}
 	return itip.Sender{Now: time.Unix(latest, 0).UTC()}, nil
 }
 
@@ -342,7 +367,13 @@ func (w *work) tell(from storage.CollectionID, uid, me string, out itip.Out) (st
 	if h.row.Item != 0 && h.calendar == from {
 		return "2.0", nil // by another of one's own addresses
 	}
-	r, err := w.apply(h, out.Text, out.To, me)
+	text := out.Text
+	if out.Method == itip.Request && h.obj != nil {
+		if text = itip.Ask(text, out.To, h.obj); cancelled(h.obj) {
+			h.obj = nil // invited anew
+		}
+	}
+	r, err := w.apply(h, text, out.To, me)
 	if err != nil {
 		return statusFailed, w.refused(out.To, err)
 	}
@@ -354,6 +385,16 @@ func (w *work) tell(from storage.CollectionID, uid, me string, out itip.Out) (st
 		return statusDelivered, w.book(h, out.To, me)
 	}
 	return statusDelivered, nil
+}
+
+// cancelled reports whether all of an object is off.
+func cancelled(o *ical.Object) bool {
+	for _, c := range o.Parts {
+		if !strings.EqualFold(c.Value("STATUS"), "CANCELLED") {
+			return false
+		}
+	}
+	return true
 }
 
 // refused logs what a message could not be applied for; it is nobody's fault here.
@@ -370,7 +411,13 @@ func (w *work) refused(to string, err error) error {
 // attended tells an organizer what an attendee has answered.
 func (w *work) attended(ch *calendar.Change, old, new *ical.Object, me string) error {
 	uid := uidOf(old, new)
-	send, err := w.sendAfter(uid, me, old, new)
+	organizer := ""
+	for _, o := range []*ical.Object{new, old} {
+		if o != nil {
+			organizer = itip.Address(o.Parts[0].Value("ORGANIZER"))
+		}
+	}
+	send, err := w.answers(uid, organizer, me)
 	if err != nil {
 		return err
 	}
@@ -378,13 +425,14 @@ func (w *work) attended(ch *calendar.Change, old, new *ical.Object, me string) e
 	switch {
 	case old == nil:
 		out = firstAnswer(send, new, me)
-	case new == nil && (ch.Silent || old.Parts[0].Value("STATUS") == "CANCELLED"):
+	case new == nil && (ch.Silent || cancelled(old)):
 	default:
 		out = send.Attended(old, new, me)
 	}
 	if out == nil || out.To == "" {
 		return nil
 	}
+	out.Text = itip.Numbered(out.Text)
 	code, err := w.reply(me, *out, uid)
 	if err != nil || new == nil {
 		return err
@@ -476,8 +524,8 @@ func (w *work) mirror(h *handle, organizer, except string) error {
 		if copied.obj == nil || copied == h {
 			continue
 		}
-		send := itip.Sender{Now: time.Unix(max(w.now.Unix(), itip.Stamped(copied.obj, "")+1), 0).UTC()}
-		if err := w.applyAs(copied, send.Request(h.obj, to), to, calendar.Server); err != nil {
+		send := itip.Sender{Now: time.Unix(max(w.now.Unix(), itip.Stamped(copied.obj)+1), 0).UTC()}
+		if err := w.applyAs(copied, itip.Ask(send.Request(h.obj, to), to, copied.obj), to, calendar.Server); err != nil {
 			if err := w.refused(to, err); err != nil {
 				return err
 			}

@@ -44,6 +44,20 @@ func TestMembers(t *testing.T) {
 		t.Errorf("Ben's answer is item %d of Cleo's inbox", n)
 	}
 
+	// Cleo has not seen that when she answers, and her program says so.
+	cleo := strings.NewReplacer("PARTSTAT=ACCEPTED", "PARTSTAT=NEEDS-ACTION").Replace(h.read("cleo", copyOf("m")))
+	cleo = strings.Replace(cleo, "PARTSTAT=NEEDS-ACTION:mailto:anna", "PARTSTAT=ACCEPTED:mailto:anna", 1)
+	cleo = strings.Replace(cleo, "PARTSTAT=NEEDS-ACTION;RSVP=TRUE:mailto:cleo", "PARTSTAT=TENTATIVE:mailto:cleo", 1)
+	if status, answer, _ := h.do("cleo", "PUT", home("cleo")+copyOf("m"), cleo); status != 403 {
+		t.Errorf("Ben's answer changed by Cleo: %d %s", status, answer)
+	}
+	h.put(204, "cleo", home("cleo")+copyOf("m"), cleo, "If-Schedule-Tag-Match", cleos)
+	cleos = h.tag("cleo", copyOf("m"))
+	has(t, "anna", h.read("anna", "m.ics"), "PARTSTAT=TENTATIVE")
+	if !accepted("cleo", copyOf("m")) || !accepted("anna", "m.ics") {
+		t.Error("Ben's answer is lost by Cleo's")
+	}
+
 	// Anna knows an old state only, but her program says so.
 	old := event("m", strings.Replace(times1, "Meeting", "Lunch", 1)+byAnna+andBen+"|"+andCleo)
 	h.put(204, "anna", home("anna")+"m.ics", old, "If-Schedule-Tag-Match", annas)

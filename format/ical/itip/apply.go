@@ -172,7 +172,7 @@ func received(m *Message, c *ical.Component, s *stored, before *ical.Component, 
 	b.WriteString(m.Head(c))
 	for i := range c.Props {
 		p := &c.Props[i]
-		if p.Name == "ATTENDEE" && Address(p.Value) == me && before != nil && p.Param("PARTSTAT") == "NEEDS-ACTION" && !Rescheduled(before, c) {
+		if p.Name == "ATTENDEE" && Address(p.Value) == me && before != nil && p.Param("PARTSTAT") == "NEEDS-ACTION" && sequence(before) == sequence(c) && !Rescheduled(before, c) {
 			if mine := attendee(before, me); mine != nil && mine.HasParam("PARTSTAT") {
 				q := p.With("PARTSTAT", mine.Param("PARTSTAT"))
 				b.WriteString(q.Line(m.EOL()))

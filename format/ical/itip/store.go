@@ -159,6 +159,60 @@ func Attendees(o *ical.Object) (out []string) {
 // what an attendee cannot change; times are compared by themselves.
 var organizers = []string{"SUMMARY", "LOCATION", "RRULE", "RDATE", "ORGANIZER"}
 
+// Attend is what is stored of an attendee's new state of an object, nil when it is
+// what was given; what Allowed refuses is refused. With keep, which is that the
+// client does not know what others have said since its state (RFC 6638 §3.2.10.1),
+// that stays.
+func Attend(old, new *ical.Object, me string, keep bool) (text []byte, err error) {
+	if keep {
+		if text, err = keepOthers(old, new, me); err != nil {
+			return nil, err
+		}
+		if text != nil {
+			if new, err = ParseObject(text); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return text, Allowed(old, new, me)
+}
+
+// keepOthers puts the lines of the other attendees back.
+func keepOthers(old, new *ical.Object, me string) ([]byte, error) {
+	before, err := index(old)
+	if err != nil {
+		return nil, err
+	}
+	after, err := index(new)
+	if err != nil {
+		return nil, err
+	}
+	p := new.Edit()
+	for id, c := range after.by {
+		was := before.by[id]
+		if was == nil {
+			was = before.Master()
+		}
+		for _, a := range c.All("ATTENDEE") {
+			if known := lineOf(was, a, me); known != nil && known.Line("") != a.Line("") {
+				p.Replace(a, *known)
+			}
+		}
+	}
+	if !p.Changed() {
+		return nil, nil
+	}
+	return p.Apply(), nil
+}
+
+// lineOf is what a component has of another attendee.
+func lineOf(c *ical.Component, a *ical.Prop, me string) *ical.Prop {
+	if who := Address(a.Value); c != nil && who != me {
+		return attendee(c, who)
+	}
+	return nil
+}
+
 // Allowed is ErrAttendee when an attendee's new state of an object changes what is
 // the organizer's (RFC 6638 §3.2.2.1): when and what it is, who else comes and what
 // they have said. Texts that only the attendee reads are not held against it.
@@ -336,19 +390,70 @@ func WithoutDeclined(o *ical.Object, own []string) []byte {
 	return p.Apply()
 }
 
-// Stamped is the latest time at which somebody has said something of an object,
-// me being whose answers are looked at beside the organizer's states.
-func Stamped(o *ical.Object, me string) (seconds int64) {
+// Stamped is the latest DTSTAMP in an object, in seconds since 1970: what is to
+// change it has to be later.
+func Stamped(o *ical.Object) (seconds int64) {
 	for _, c := range o.Parts {
 		seconds = max(seconds, stamped(c))
-		if a := attendee(c, me); a != nil {
+	}
+	return min(seconds, latestStamp)
+}
+
+// Answered is the latest DTSTAMP of an attendee's answers in the organizer's object.
+func Answered(o *ical.Object, who string) (seconds int64) {
+	for _, c := range o.Parts {
+		if a := attendee(c, who); a != nil {
 			if _, at, ok := strings.Cut(a.Param(replyParam), "/"); ok {
 				n, _ := strconv.ParseInt(at, 10, 64)
 				seconds = max(seconds, n)
 			}
 		}
 	}
-	return seconds
+	return min(seconds, latestStamp)
+}
+
+const latestStamp = 253370764800 // the year 9999 begins
+
+// Ask is a REQUEST that says nothing of what its receiver has answered to the same
+// SEQUENCE, so that what the receiver's own object has of that stays: the answer may
+// still be on its way.
+func Ask(text []byte, to string, copied *ical.Object) []byte {
+	m, err := Read(text)
+	if err != nil {
+		return text
+	}
+	s, err := index(copied)
+	if err != nil {
+		return text
+	}
+	p := m.Edit()
+	for _, c := range m.Parts {
+		id, _ := idOf(c, m.zones)
+		was := s.by[id]
+		if was == nil {
+			was = s.Master()
+		}
+		if a := attendee(c, to); a != nil && was != nil && sequence(was) == sequence(c) {
+			p.Replace(a, a.With("PARTSTAT", "NEEDS-ACTION"))
+		}
+	}
+	return p.Apply()
+}
+
+// Numbered is a message in which what has no SEQUENCE says that it is 0: an answer
+// without one would be to whatever there is by now.
+func Numbered(text []byte) []byte {
+	cal, err := ical.Parse(text)
+	if err != nil {
+		return text
+	}
+	p := cal.Edit()
+	for _, c := range cal.Children {
+		if (c.Name == "VEVENT" || c.Name == "VTODO") && c.Prop("SEQUENCE") == nil {
+			p.Add(c, ical.Prop{Name: "SEQUENCE", Value: "0"})
+		}
+	}
+	return p.Apply()
 }
 
 // ParseObject reads the text of a stored object.
