@@ -141,6 +141,11 @@ func (d *Desk) ChangePerson(ctx context.Context, by people.Actor, in ChangePerso
 			return err
 		}
 		before := a
+		if in.Name != nil {
+			if err := people.CheckName(*in.Name); err != nil {
+				return err
+			}
+		}
 		set(&a.Name, in.Name)
 		set(&a.Cooperator, in.Cooperator)
 		set(&a.Subscriber, in.Subscriber)

@@ -5,14 +5,14 @@
 // members' pages all go through here, so that somebody who joined has a
 // mailbox, a calendar and an address book whichever way they came, and nothing
 // of them is left in any store when they are gone. What an administrator does
-// to a person is in the audit log, in the same transaction. Deleting runs in
-// bounded commits and can be taken up again after a crash.
+// to a person is in the audit log, in the same transaction. Deleting begins by
+// closing the account, so that nothing opens to it any more; what it has goes in
+// bounded commits, which the next look at people's deadlines takes up again
+// after a crash.
 package people
 
 import (
-	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	"essaim.coop/essaim/storage"
@@ -21,7 +21,6 @@ import (
 	"essaim.coop/essaim/storage/calendar"
 	"essaim.coop/essaim/storage/contacts"
 	"essaim.coop/essaim/storage/files"
-	"essaim.coop/essaim/storage/locks"
 	"essaim.coop/essaim/storage/mailbox"
 	"essaim.coop/essaim/storage/register"
 	"essaim.coop/essaim/storage/signin"
@@ -45,6 +44,9 @@ func (by Actor) log(tx *storage.Tx, did string, about storage.AccountID, detail 
 
 // Join makes an account with all that a member or a group has from the start.
 func Join(tx *storage.Tx, n accounts.NewAccount, by Actor, now time.Time) (accounts.Account, error) {
+	if err := CheckName(n.Name); err != nil {
+		return accounts.Account{}, err
+	}
 	a, err := accounts.Create(tx, n, now)
 	if err != nil {
 		return a, err
@@ -140,7 +142,7 @@ func Approve(tx *storage.Tx, id storage.AccountID, by Actor, now time.Time) erro
 	if err != nil {
 		return err
 	}
-	if !a.Waiting {
+	if !a.Waiting || !a.Leaving.IsZero() {
 		return fmt.Errorf("%s does not wait for anything: %w", a.Address, storage.ErrConflict)
 	}
 	a.Waiting, a.Suspended = false, false
@@ -232,8 +234,8 @@ func SetAdmin(tx *storage.Tx, id storage.AccountID, to bool, by Actor, now time.
 }
 
 // Recover makes new recovery codes for somebody who lost password and codes,
-// after a person has looked who it is. They are told once; the member finds it
-// in their own log. A group and who waits for approval cannot sign in:
+// after a person has looked who it is, and ends the sessions there are. The codes
+// are told once; the member finds it in their own log. A group and who waits for approval cannot sign in:
 // ErrConflict.
 func Recover(tx *storage.Tx, id storage.AccountID, by Actor, now time.Time) (codes []string, err error) {
 	a, err := accounts.Get(tx, id)
@@ -246,6 +248,7 @@ func Recover(tx *storage.Tx, id storage.AccountID, by Actor, now time.Time) (cod
 	if codes, err = signin.NewRecoveryCodes(tx, id); err != nil {
 		return nil, err
 	}
+	signin.EndOthers(tx, id, "")
 	return codes, by.log(tx, "password.reset", id, a.Address, now)
 }
 
@@ -275,54 +278,4 @@ func Due(tx *storage.Tx, now time.Time) (due []storage.AccountID, next time.Time
 		return true
 	})
 	return due, next, err
-}
-
-// purges remove what an account has in each store, a bounded part at a time;
-// they report whether something is left.
-var purges = []func(tx *storage.Tx, a storage.AccountID, most int) (left bool, err error){
-	mailbox.Purge, files.Purge, calendar.Purge, contacts.Purge,
-}
-
-// purgeStep bounds one commit of Delete, in items.
-const purgeStep = 500
-
-// Delete removes an account with everything it has.
-func Delete(ctx context.Context, db *storage.DB, id storage.AccountID, by Actor, now time.Time) error {
-	for done := false; !done; {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		if err := db.Update(func(tx *storage.Tx) (err error) {
-			done, err = deleteStep(tx, id, by, now)
-			return err
-		}); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func deleteStep(tx *storage.Tx, id storage.AccountID, by Actor, now time.Time) (done bool, err error) {
-	a, err := accounts.Get(tx, id)
-	if err != nil {
-		return false, err
-	}
-	for _, purge := range purges {
-		if left, err := purge(tx, id, purgeStep); err != nil || left {
-			return false, err
-		}
-	}
-	locks.RemoveAccount(tx, id)
-	signin.Forget(tx, id)
-	alone, err := Household(tx, a.Household)
-	if err != nil {
-		return false, err
-	}
-	if !slices.ContainsFunc(alone, func(o accounts.Account) bool { return o.ID != id }) {
-		register.Remove(tx, a.Household)
-	}
-	if err := accounts.Delete(tx, id); err != nil {
-		return false, err
-	}
-	return true, by.log(tx, "member.delete", id, a.Address, now)
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"essaim.coop/essaim/internal/page"
+	"essaim.coop/essaim/people"
 	"essaim.coop/essaim/storage"
 	"essaim.coop/essaim/storage/accounts"
 	"essaim.coop/essaim/storage/audit"
@@ -154,8 +155,8 @@ func (p *Portal) passkeyKeep(x *page.Request) error {
 		return err
 	}
 	now, name := p.Now(), x.R.URL.Query().Get("name")
-	if len(name) > 100 {
-		name = name[:100]
+	if people.CheckName(name) != nil {
+		name = "" // it has its day to be known by
 	}
 	err = p.change(x, "passkey.add", func(tx *storage.Tx) error {
 		return signin.PutPasskey(tx, me(x), signin.Passkey{ID: c.ID, Name: name, Credential: blob, Created: now})

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"essaim.coop/essaim/internal/page"
 	"essaim.coop/essaim/people"
@@ -34,10 +33,10 @@ func (p *Portal) settings(x *page.Request) error {
 		if a, err = accounts.Get(tx, me(x)); err != nil {
 			return err
 		}
-		if utf8.RuneCountInString(name) > 100 || strings.ContainsFunc(name, func(r rune) bool { return r < ' ' }) {
-			return page.Problem{Word: "settings.name"}
-		}
 		a.Name, a.Hidden = name, x.Form("shown") == ""
+		if err := people.CheckName(name); err != nil {
+			return page.Problem{Word: "settings.name", Err: err}
+		}
 		if slices.Contains(page.Languages, page.Lang(lang)) {
 			a.Language = lang
 		}

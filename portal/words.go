@@ -161,7 +161,7 @@ var words = func() page.Words {
 
 		"settings.title": t("Settings", "Réglages", "Instellingen"),
 		"settings.shown": t("Show me in the members' directory", "Me montrer dans l'annuaire des membres", "Toon mij in de ledengids"),
-		"settings.name":  t("That name is too long.", "Ce nom est trop long.", "Die naam is te lang."),
+		"settings.name":  t("That name is too long, or has signs that no name has.", "Ce nom est trop long, ou contient des signes qu'aucun nom n'a.", "Die naam is te lang, of heeft tekens die geen naam heeft."),
 
 		"leave.title":   t("Leave", "Partir", "Vertrekken"),
 		"leave.explain": t("Take what you want to keep with you first, with your mail program and your files. Then your account stays as it is for 14 days, in case you change your mind; after that everything is deleted.", "Emportez d'abord ce que vous voulez garder, avec votre logiciel de mail et vos fichiers. Votre compte reste ensuite tel quel 14 jours, au cas où vous changeriez d'avis ; après, tout est supprimé.", "Neem eerst mee wat je wil houden, met je mailprogramma en je bestanden. Daarna blijft je account 14 dagen zoals hij is, voor als je je bedenkt; dan wordt alles gewist."),

@@ -106,9 +106,12 @@ func Households(tx *storage.Tx, fn func(Household) bool) error {
 	return err
 }
 
-// Remove forgets a household. Its reference stays taken, as a late payment
-// must not be another's.
-func Remove(tx *storage.Tx, id storage.HouseholdID) { tx.Delete(householdKey(id)) }
+// Remove forgets a household and takes its invitations back. Its reference
+// stays taken, as a late payment must not be another's.
+func Remove(tx *storage.Tx, id storage.HouseholdID) {
+	tx.Delete(householdKey(id))
+	dropInvitations(tx, MaxInvitations, func(i Invitation) bool { return i.Household == id })
+}
 
 // withCheck makes twelve digits of a number: the tenfold is spread so that
 // neighbours differ in more than their end, and the last two are the
