@@ -104,7 +104,7 @@ func (c *cal) scheduled(up *dav.Upload, p *plan, raw []byte) ([]byte, error) {
 		if p.old.Item == 0 && organized(o) {
 			p.other = elsewhere(tx, c, o.UID)
 		}
-		own := ownAddresses(tx, c.Account, up.User)
+		own := accounts.SchedulesAs(tx, c.Account, up.User)
 		if me, organizes, err = itip.Role(o, own); err != nil {
 			return err
 		}
@@ -145,15 +145,6 @@ func organized(o *ical.Object) bool {
 		}
 	}
 	return false
-}
-
-// ownAddresses are those of a calendar's owner and of who writes into it, who may
-// invite in their own name from a calendar of a group.
-func ownAddresses(tx *storage.Tx, owner, user storage.AccountID) func(string) bool {
-	return func(address string) bool {
-		a, err := accounts.Holder(tx, address)
-		return err == nil && (a.ID == owner || a.ID == user)
-	}
 }
 
 // groupsOf are the groups that an object invites, with their members.

@@ -76,7 +76,8 @@ func (s *Service) ring(due []calendar.Alarm, now time.Time) error {
 				r.in, err = mailbox.Prepare(b)
 			}
 			if err != nil {
-				return errors.Join(err, p.discard())
+				p.discard()
+				return err
 			}
 		}
 		all = append(all, r)
@@ -100,15 +101,8 @@ func (s *Service) ring(due []calendar.Alarm, now time.Time) error {
 		}
 		return nil
 	})
-	return errors.Join(err, p.discard())
-}
-
-// discard gives back what was not attached.
-func (s *staged) discard() error {
-	for _, d := range s.discards {
-		d()
-	}
-	return nil
+	p.discard() // what was not attached
+	return err
 }
 
 // look finds what an object's alarms want now. One that is not understood has none.

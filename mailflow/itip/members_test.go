@@ -203,3 +203,34 @@ func TestNoRoom(t *testing.T) {
 		return nil
 	})
 }
+
+// Anna invites Cleo in her own name from the garden's calendar, and has Cleo's answer
+// there. From Ben's calendar, which Ben has shared with her, she answers for Ben.
+func TestCalendarsOfOthers(t *testing.T) {
+	h := newHouse(t)
+	garden := "garden@coop.example/calendar/g.ics"
+	h.put(201, "anna", garden, event("g", times1+byAnna+andCleo))
+	h.put(204, "cleo", home("cleo")+copyOf("g"), strings.Replace(h.read("cleo", copyOf("g")), "PARTSTAT=NEEDS-ACTION;RSVP=TRUE:mailto:cleo", "PARTSTAT=ACCEPTED:mailto:cleo", 1))
+	_, text, _ := h.do("ben", "GET", garden, "")
+	has(t, "the garden's", text, "PARTSTAT=ACCEPTED;SCHEDULE-STATUS=2.0;X-ESSAIM")
+	h.Update(func(tx *storage.Tx) error {
+		c, err := calendar.Open(tx, h.Accounts["ben"], calendar.DefaultCalendar)
+		if err == nil {
+			err = tx.SetACL(c.ID.Object(), h.Accounts["anna"], storage.RightLookup|storage.RightRead|storage.RightWrite|storage.RightInsert)
+		}
+		return err
+	})
+	h.put(201, "anna", home("anna")+"m.ics", event("m", times1+byAnna+andBen))
+	_, list, _ := h.do("anna", "PROPFIND", "anna@coop.example/", "", "Depth", "1")
+	_, rest, ok := strings.Cut(list, "/dav/calendars/anna@coop.example/~")
+	for ok {
+		path := "anna@coop.example/~" + rest[:strings.IndexByte(rest, '<')] + copyOf("m")
+		if status, text, _ := h.do("anna", "GET", path, ""); status == 200 {
+			h.put(204, "anna", path, strings.Replace(text, "PARTSTAT=NEEDS-ACTION;RSVP=TRUE:mailto:ben", "PARTSTAT=DECLINED:mailto:ben", 1))
+			has(t, "anna", h.read("anna", "m.ics"), "PARTSTAT=DECLINED")
+			return
+		}
+		_, rest, ok = strings.Cut(rest, "/dav/calendars/anna@coop.example/~")
+	}
+	t.Errorf("Ben's calendar is not in Anna's home:\n%s", list)
+}

@@ -53,6 +53,17 @@ func Holder(tx *storage.Tx, address string) (Account, error) {
 	return a, nil
 }
 
+// SchedulesAs tells in whose name a user schedules in a calendar: in that of its
+// owner, and in a calendar of a group also in the user's own.
+func SchedulesAs(tx *storage.Tx, owner, user storage.AccountID) func(address string) bool {
+	o, err := Get(tx, owner)
+	group := err == nil && o.Group
+	return func(address string) bool {
+		a, err := Holder(tx, address)
+		return err == nil && (a.ID == owner || group && a.ID == user)
+	}
+}
+
 // isOwn reports whether an address leads to an account otherwise than by the
 // catch-all of its domain.
 func isOwn(tx *storage.Tx, a storage.AccountID, address string, dom Domain) bool {

@@ -1,0 +1,137 @@
+package itip
+
+import (
+	"errors"
+	"time"
+
+	"essaim.coop/essaim/format/ical"
+	"essaim.coop/essaim/format/ical/itip"
+	"essaim.coop/essaim/storage"
+	"essaim.coop/essaim/storage/calendar"
+)
+
+// attended tells an organizer what an attendee has answered.
+func (w *work) attended(ch *calendar.Change, old, new *ical.Object, me string) error {
+	uid := uidOf(old, new)
+	organizer := ""
+	for _, o := range []*ical.Object{new, old} {
+		if o != nil {
+			organizer = itip.Address(o.Parts[0].Value("ORGANIZER"))
+		}
+	}
+	send, err := w.answers(uid, organizer, me)
+	if err != nil {
+		return err
+	}
+	var out *itip.Out
+	switch {
+	case old == nil:
+		out = firstAnswer(send, new, me)
+	case new == nil && (ch.Silent || cancelled(old)):
+	default:
+		out = send.Attended(old, new, me)
+	}
+	if out == nil || out.To == "" {
+		return nil
+	}
+	out.Text = itip.Numbered(out.Text)
+	code, err := w.reply(me, *out, uid)
+	if err != nil || new == nil {
+		return err
+	}
+	return w.note(ch, uid, map[string]string{out.To: code})
+}
+
+// firstAnswer is that of an attendee who has stored an invitation from elsewhere.
+func firstAnswer(send itip.Sender, o *ical.Object, me string) *itip.Out {
+	for _, c := range o.Parts {
+		for _, p := range c.All("ATTENDEE") {
+			if stat := p.Param("PARTSTAT"); itip.Address(p.Value) == me && stat != "" && stat != "NEEDS-ACTION" {
+				if text := send.Reply(o, me); text != nil {
+					return &itip.Out{To: itip.Address(c.Value("ORGANIZER")), Method: itip.Reply, Text: text}
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// reply brings an answer to the organizer, and what it changes to the other
+// attendees who are here.
+func (w *work) reply(me string, out itip.Out, uid string) (string, error) {
+	a, here, err := w.holder(out.To)
+	switch {
+	case errors.Is(err, storage.ErrNotFound):
+		return statusUnknown, nil
+	case err != nil:
+		return "", err
+	case !here:
+		return w.mail(me, out)
+	case w.without[a.ID]:
+		return statusFailed, nil
+	}
+	h, err := w.findWithGroups(a.ID, uid)
+	if err != nil {
+		return "", err
+	}
+	if h.obj == nil {
+		return statusFailed, nil
+	}
+	r, err := w.answer(h, out.Text, out.To, me)
+	if err != nil {
+		return statusFailed, w.refused(out.To, err)
+	}
+	if r.Action == itip.Stored || r.Action == itip.Uninvited {
+		w.item(a.ID, out.Text)
+	}
+	return statusDelivered, nil
+}
+
+// answer applies an answer to the organizer's object.
+func (w *work) answer(h *handle, text []byte, organizer, from string) (itip.Result, error) {
+	m, err := itip.Read(text)
+	if err != nil {
+		return itip.Result{}, err
+	}
+	r, err := itip.Apply(h.obj, m, organizer, from)
+	if err != nil || r.Action != itip.Stored {
+		return r, err
+	}
+	if err := h.set(r.Text, calendar.Server); err != nil {
+		return r, err
+	}
+	return r, w.mirror(h, organizer, r.Attendee)
+}
+
+// mostMirrored is of how many attendees the others learn each one's answer at once;
+// in larger rounds they learn it with the organizer's next change.
+const mostMirrored = 100
+
+// mirror brings the answers that the organizer has into the copies of the other
+// attendees. It is nothing new for them: no item, and no other schedule tag.
+func (w *work) mirror(h *handle, organizer, except string) error {
+	all := itip.Attendees(h.obj)
+	if len(all) > mostMirrored {
+		return nil
+	}
+	for _, to := range all {
+		a, here, err := w.holder(to)
+		if err != nil || !here || to == organizer || to == except || w.without[a.ID] {
+			continue
+		}
+		copied, err := w.find(a.ID, h.obj.UID)
+		if err != nil {
+			return err
+		}
+		if copied.obj == nil || copied == h {
+			continue
+		}
+		send := itip.Sender{Now: time.Unix(max(w.now.Unix(), itip.Stamped(copied.obj)+1), 0).UTC()}
+		if err := w.applyAs(copied, itip.Ask(send.Request(h.obj, to), to, copied.obj), to, calendar.Server); err != nil {
+			if err := w.refused(to, err); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
