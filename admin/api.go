@@ -44,7 +44,9 @@ func decodeBody(r *http.Request, in any) error {
 	}
 	d := json.NewDecoder(r.Body)
 	d.DisallowUnknownFields()
-	if err := d.Decode(in); err != nil {
+	if err := d.Decode(in); errors.Is(err, io.EOF) {
+		return nil // a body in chunks that has none: its length was not told
+	} else if err != nil {
 		var large *http.MaxBytesError
 		if errors.As(err, &large) {
 			return err

@@ -35,8 +35,13 @@ var months = map[Lang][12]string{
 	NL: {"januari", "februari", "maart", "april", "mei", "juni", "juli", "augustus", "september", "oktober", "november", "december"},
 }
 
-// Day writes a date: 28 November 2026, 1er mars 2026. A zero time is a dash.
-func Day(l Lang, at time.Time) string {
+// Day writes the day of a moment, where this machine stands: 28 November 2026,
+// 1er mars 2026. A zero time is a dash.
+func Day(l Lang, at time.Time) string { return Date(l, at.Local()) }
+
+// Date writes a date that is the same everywhere, as until when something is
+// paid.
+func Date(l Lang, at time.Time) string {
 	if at.IsZero() {
 		return "–"
 	}
@@ -47,7 +52,7 @@ func Day(l Lang, at time.Time) string {
 	return fmt.Sprintf("%s %s %d", day, months[l][at.Month()-1], at.Year())
 }
 
-// Hour writes a date with its time of day.
+// Hour writes a moment with its time of day, where this machine stands.
 func Hour(l Lang, at time.Time) string {
 	if at.IsZero() {
 		return "–"
@@ -56,5 +61,5 @@ func Hour(l Lang, at time.Time) string {
 	if l == FR {
 		form = "15 h 04"
 	}
-	return Day(l, at) + ", " + at.Format(form)
+	return Day(l, at) + ", " + at.Local().Format(form)
 }

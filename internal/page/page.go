@@ -64,7 +64,7 @@ func (p Problem) Unwrap() error { return p.Err }
 // New reads every *.html file of the folder and checks it against the words,
 // which are added to the common ones of this package.
 func New(pages fs.FS, words Words) (*Set, error) {
-	s := &Set{pages: map[string]map[Lang]*template.Template{}, words: words.with(common)}
+	s := &Set{pages: map[string]map[Lang]*template.Template{}, words: words.with(common).with(did)}
 	if err := s.words.check(); err != nil {
 		return nil, err
 	}
@@ -110,6 +110,7 @@ func (s *Set) funcs(lang Lang) template.FuncMap {
 		"wrong":  func(err error) string { return s.words.Problem(lang, err) },
 		"bytes":  func(n int64) string { return Bytes(lang, n) },
 		"day":    func(at time.Time) string { return Day(lang, at) },
+		"date":   func(at time.Time) string { return Date(lang, at) },
 		"hour":   func(at time.Time) string { return Hour(lang, at) },
 		"asset":  Asset,
 		"langs":  func() []Lang { return Languages },

@@ -93,7 +93,7 @@ func TestPreferred(t *testing.T) {
 }
 
 func TestFormats(t *testing.T) {
-	at := time.Date(2026, 3, 1, 9, 5, 0, 0, time.UTC)
+	at := time.Date(2026, 3, 1, 9, 5, 0, 0, time.Local)
 	for got, want := range map[string]string{
 		Bytes(EN, 999): "999 B", Bytes(FR, 0): "0 octets", Bytes(NL, 1500): "1,5 kB", Bytes(FR, 999_600): "1,0 Mo", Bytes(EN, 25_000_000_000): "25 GB",
 		Day(FR, at): "1er mars 2026", Day(NL, at): "1 maart 2026", Hour(EN, at): "1 March 2026, 09:05", Hour(FR, at): "1er mars 2026, 09 h 05",
@@ -126,5 +126,43 @@ func TestProblemIsInside(t *testing.T) {
 	inner := errors.New("inner")
 	if p := (Problem{Word: "w", Err: inner}); !errors.Is(p, inner) || p.Error() != "w: inner" {
 		t.Error(p)
+	}
+}
+
+func TestFormsOfNumbers(t *testing.T) {
+	w := Words{"a.left": T("%d codes", "%d codes", "%d codes"), "a.left.one": T("%d code", "%d code", "%d code"), "b.left": T("%d left", "%d restent", "%d over"),
+		"b.left.one": T("%d left", "%d reste", "%d over"), "b.left.none": T("none left", "aucun ne reste", "geen over")}
+	if err := w.check(); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		l    Lang
+		key  string
+		n    int
+		want string
+	}{
+		{EN, "a.left", 0, "0 codes"}, {EN, "a.left", 1, "1 code"}, {EN, "a.left", 2, "2 codes"}, {FR, "a.left", 0, "0 code"}, {NL, "a.left", 0, "0 codes"},
+		{FR, "b.left", 0, "aucun ne reste"}, {FR, "b.left", 1, "1 reste"}, {FR, "b.left", 2, "2 restent"},
+	} {
+		if got := w.Say(c.l, c.key, c.n); got != c.want {
+			t.Errorf("%s %s %d: %q", c.l, c.key, c.n, got)
+		}
+	}
+	if err := (Words{"a.left.one": T("%d %s", "%d %s", "%d %s"), "a.left": T("%d", "%d", "%d")}).check(); err == nil {
+		t.Error("forms that take other arguments pass")
+	}
+}
+
+// A moment is told where the machine stands, a date as it was written.
+func TestDaysAreLocalAndDatesAreNot(t *testing.T) {
+	here := time.Local
+	time.Local = time.FixedZone("Brussels in summer", 2*3600)
+	defer func() { time.Local = here }()
+	at := time.Date(2026, 7, 31, 22, 30, 0, 0, time.UTC)
+	if got := Hour(NL, at); got != "1 augustus 2026, 00:30" {
+		t.Error(got)
+	}
+	if got := Date(NL, time.Date(2026, 7, 31, 0, 0, 0, 0, time.UTC)); got != "31 juli 2026" {
+		t.Error(got)
 	}
 }

@@ -48,7 +48,9 @@ func (t Text) In(l Lang) string {
 	return t.en
 }
 
-// Words are texts by key. Keys read as room.thing, as join.title.
+// Words are texts by key. Keys read as room.thing, as join.title. A text whose
+// first argument is a number can have forms beside it: key.none for 0, which
+// says no number, and key.one for one, and in French for 0 too.
 type Words map[string]Text
 
 func (w Words) with(other Words) Words {
@@ -61,6 +63,16 @@ func (w Words) with(other Words) Words {
 // back in brackets, which New makes impossible for what templates name.
 func (w Words) Say(l Lang, key string, args ...any) string {
 	t, ok := w[key]
+	if len(args) > 0 {
+		if n, number := args[0].(int); number {
+			if none, there := w[key+".none"]; there && n == 0 {
+				return none.In(l)
+			}
+			if one, there := w[key+".one"]; there && (n == 1 || n == 0 && l == FR) {
+				t = one
+			}
+		}
+	}
 	switch {
 	case !ok:
 		return "[" + key + "]"
@@ -96,6 +108,9 @@ func (w Words) check() error {
 		}
 		if a := verbs(t.en); a != verbs(t.fr) || a != verbs(t.nl) {
 			return fmt.Errorf("word %s: its languages take different arguments", key)
+		}
+		if many, of := strings.CutSuffix(key, ".one"); of && verbs(w[many].en) != verbs(t.en) {
+			return fmt.Errorf("word %s takes other arguments than %s", key, many)
 		}
 	}
 	return nil
