@@ -15,6 +15,17 @@ import (
 	"essaim.coop/essaim/storage/calendar"
 )
 
+// maxCopies is how many bytes the copies of one object may have, in all attendees'
+// calendars: they are written at once.
+const maxCopies = 16 << 20
+
+func membersOf(groups []itip.Group) (n int) {
+	for _, g := range groups {
+		n += len(g.Members)
+	}
+	return n
+}
+
 // A plan is an object that may be put as long as what was there when it was looked
 // at still is.
 type plan struct {
@@ -130,7 +141,11 @@ func (c *cal) scheduled(up *dav.Upload, p *plan, raw []byte) ([]byte, error) {
 	case err != nil || me == "" || !itip.Served(o):
 		return nil, err
 	case organizes:
-		return itip.Organize(old, o, keep, groups)
+		text, err := itip.Organize(old, o, keep, groups)
+		if err == nil && max(len(text), len(raw))*(o.Attendees()+membersOf(groups)) > maxCopies {
+			err = calendar.ErrAttendees
+		}
+		return text, err
 	case old != nil:
 		return itip.Attend(old, o, me, keep)
 	}

@@ -33,6 +33,9 @@ var (
 // arrived does what a message says, as far as who has sent it may say so.
 func (w *work) arrived(a *arrival, m *itip.Message, text []byte, from string) error {
 	trusted, err := w.sentBy(a, from)
+	if err == nil {
+		w.sender, err = w.account(a.Account) // of what is sent back
+	}
 	if err != nil {
 		return err
 	}
@@ -93,10 +96,8 @@ func (w *work) invited(a *arrival, m *itip.Message, text []byte, from string, tr
 		return err
 	}
 	_, member, _ := w.holder(from)
-	account, err := w.account(a.Account)
+	account := w.sender
 	switch {
-	case err != nil:
-		return err
 	case me == "" && m.Method != itip.Cancel:
 		return errOutside
 	case account.Resource != "" && !member:

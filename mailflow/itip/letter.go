@@ -16,6 +16,7 @@ import (
 	"essaim.coop/essaim/format/ical/itip"
 	"essaim.coop/essaim/format/ical/zone"
 	"essaim.coop/essaim/format/message"
+	"essaim.coop/essaim/storage/calendar"
 )
 
 // mail has a message sent to somebody elsewhere (RFC 6047); who may not send mail
@@ -23,6 +24,9 @@ import (
 func (w *work) mail(me string, out itip.Out) (string, error) {
 	if w.sender.Suspended {
 		return "3.8", nil // RFC 5546 §3.6: no authority
+	}
+	if _, last, ok := calendar.MessageExtent(out.Text); ok && last < w.now.Unix() {
+		return "", nil // what is over is put into a calendar, as by an import, and nobody wants mail about it
 	}
 	m, err := itip.Read(out.Text)
 	if err != nil {

@@ -2,10 +2,14 @@ package itip
 
 import (
 	"encoding/base64"
+	"errors"
+	"io"
 	"strings"
 	"testing"
 
+	"essaim.coop/essaim/format/message"
 	"essaim.coop/essaim/storage"
+	"essaim.coop/essaim/storage/accounts"
 	"essaim.coop/essaim/storage/calendar"
 )
 
@@ -61,6 +65,13 @@ func TestForged(t *testing.T) {
 		if _, n := h.inbox("ben"); h.read("ben", copyOf("out-1")) != before || h.read("anna", "m.ics") != mine || n != items {
 			t.Errorf("%s has an effect: %d items\n%s\n%s", what, n, h.read("ben", copyOf("out-1")), h.read("anna", "m.ics"))
 		}
+	}
+	// Nor by a member, who knows the UID of what Ben has written alone.
+	h.put(201, "ben", home("ben")+"own.ics", event("own", times1))
+	own := h.read("ben", "own.ics")
+	h.put(201, "anna", home("anna")+"own.ics", event("own", times1+byAnna+andBen))
+	if has(t, "anna", h.read("anna", "own.ics"), "SCHEDULE-STATUS=5.1"); h.read("ben", "own.ics") != own {
+		t.Error("Ben's own event is overwritten")
 	}
 	if status, _, _ := h.do("ben", "GET", home("ben")+copyOf("out-2"), ""); status != 404 {
 		t.Error("an invitation for somebody else")
@@ -151,5 +162,58 @@ func TestBookedByMail(t *testing.T) {
 	has(t, "anna", h.read("anna", "m.ics"), "PARTSTAT=ACCEPTED;X-ESSAIM-REPLY")
 	if !booked("out-1") {
 		t.Error("not booked by Anna")
+	}
+}
+
+// Who imports old events does not write to everybody who was there.
+func TestOver(t *testing.T) {
+	h := newHouse(t)
+	h.put(201, "anna", home("anna")+"old.ics", event("old", strings.ReplaceAll(times1, "2027", "2024")+byAnna+andBen+"|ATTENDEE:mailto:zoe@else.example"))
+	has(t, "ben", h.read("ben", copyOf("old")), "SUMMARY:Meeting")
+	if len(h.sent) != 0 {
+		t.Errorf("sent %v", h.sent)
+	}
+}
+
+// The sender's language, for people whose programs do not understand the rest.
+func TestLetter(t *testing.T) {
+	h := newHouse(t)
+	h.Update(func(tx *storage.Tx) error {
+		a, err := accounts.Get(tx, h.Accounts["anna"])
+		a.Language, a.Name = "fr", "Anne \"É\" Aster"
+		return errors.Join(err, accounts.Save(tx, a))
+	})
+	h.put(201, "anna", home("anna")+"f.ics", event("f", "DTSTART;TZID=Europe/Brussels:20270320T100000|DURATION:PT90M|SUMMARY:Réunion <b>|LOCATION:Café|DESCRIPTION:Un\\n<script>|"+byAnna+"ATTENDEE:mailto:zoe@else.example"))
+	if len(h.sent) != 1 {
+		t.Fatal(h.sent)
+	}
+	root := message.ScanBytes([]byte(h.sent[0].text))
+	var texts []string
+	var walk func(p *message.Part)
+	walk = func(p *message.Part) {
+		for _, c := range p.Children {
+			walk(c)
+		}
+		if !p.IsMultipart() {
+			b, err := io.ReadAll(p.TextReader(strings.NewReader(h.sent[0].text[p.BodyStart:p.End])))
+			if err != nil {
+				t.Error(err)
+			}
+			texts = append(texts, p.Type+"/"+p.Subtype+"\n"+strings.ReplaceAll(string(b), "\r\n ", ""))
+		}
+	}
+	walk(root)
+	if len(texts) != 4 {
+		t.Fatalf("%d parts: %q", len(texts), texts)
+	}
+	has(t, "plain", texts[0], "text/plain", "Quand: 2027-03-20 10:00–11:30 (Europe/Brussels)", "Où: Café", "<script>")
+	has(t, "html", texts[1], "text/html", "Réunion &lt;b&gt;", "!<script>")
+	has(t, "calendar", texts[2], "text/calendar", "METHOD:REQUEST", "SUMMARY:Réunion <b>")
+	has(t, "file", texts[3], "application/ics", "METHOD:REQUEST")
+	head := message.ParseHeader(root.Header)
+	for name, want := range map[string]string{"Subject": "Invitation: Réunion <b>", "From": "Anne \"É\" Aster <anna@coop.example>"} {
+		if v, _ := message.Get(head, name); message.DecodeHeader(string(message.Unfold(v))) != want {
+			t.Errorf("%s: %q", name, v)
+		}
 	}
 }

@@ -152,6 +152,10 @@ func TestPreconditions(t *testing.T) {
 	if status, answer, _ := h.do("anna", "COPY", home("anna")+"m.ics", "", "Destination", "/dav/calendars/anna@coop.example/work/m.ics"); status != 403 || !strings.Contains(answer, "unique-scheduling") {
 		t.Errorf("copied: %d %s", status, answer)
 	}
+	many := strings.Repeat("ATTENDEE:mailto:x@else.example|", 400)
+	if status, answer, _ := h.do("anna", "PUT", home("anna")+"big.ics", event("big", times1+byAnna+many+"DESCRIPTION:"+strings.Repeat("x", 60_000))); status != 403 || !strings.Contains(answer, "max-attendees-per-instance") {
+		t.Errorf("many large copies: %d %s", status, answer)
+	}
 	// Alarms and what only Ben sees are his own; other servers' names are nobody's business.
 	h.put(204, "ben", home("ben")+copyOf("m"), strings.Replace(ben, "END:VEVENT", "TRANSP:TRANSPARENT\r\nBEGIN:VALARM\r\nACTION:DISPLAY\r\nTRIGGER:-PT5M\r\nEND:VALARM\r\nEND:VEVENT", 1))
 	h.put(201, "ben", home("ben")+"other.ics", event("other", times1+"ORGANIZER:mailto:x@else.example|ATTENDEE:mailto:y@else.example"))

@@ -198,11 +198,24 @@ func (w *work) apply(h *handle, text []byte, me, from string) (itip.Result, erro
 	if err != nil {
 		return itip.Result{}, err
 	}
+	if h.obj != nil && !scheduled(h.obj) {
+		// Nobody organizes what its owner has written alone, whoever knows its UID.
+		return itip.Result{}, fmt.Errorf("%w: an event of one's own", itip.ErrParty)
+	}
 	r, err := itip.Apply(h.obj, m, me, from)
 	if err == nil && r.Text != nil {
 		err = h.set(r.Text, calendar.Client)
 	}
 	return r, err
+}
+
+func scheduled(o *ical.Object) bool {
+	for _, c := range o.Parts {
+		if c.Prop("ORGANIZER") != nil {
+			return true
+		}
+	}
+	return false
 }
 
 func (w *work) applyAs(h *handle, text []byte, me string, by calendar.By) error {

@@ -48,15 +48,16 @@ func PrepareMessage(body *blob.Staged, uid, component string) (*Incoming, error)
 	if err != nil {
 		return nil, err
 	}
-	if first, last, ok := messageExtent(raw); ok {
+	if first, last, ok := MessageExtent(raw); ok {
 		in.row.First, in.row.Last = first, last
 	}
 	return in, nil
 }
 
-// messageExtent is when what a message is about happens. Of one that says no more
-// than which thing it is about, nothing is known.
-func messageExtent(raw []byte) (from, to int64, ok bool) {
+// MessageExtent is when what an iTIP message is about happens, in seconds since 1970
+// or Ever and Forever. Of one that says no more than which thing it is about,
+// nothing is known.
+func MessageExtent(raw []byte) (from, to int64, ok bool) {
 	cal, err := ical.Parse(raw)
 	if err != nil {
 		return 0, 0, false
