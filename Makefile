@@ -7,7 +7,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS  = -s -w -X main.version=$(VERSION)
 TOOLS    = swaks libnet-ssleay-perl isync curl python3 postfix ca-certificates xfsprogs btrfs-progs pebble vdirsyncer khard litmus rclone khal todoman python3-caldav python3-dateutil cadaver davfs2 gvfs-backends libglib2.0-bin dbus chromium thunderbird
 
-.PHONY: build run test unit race lint check crash bench fuzz cross tools release clean
+.PHONY: build run test unit race lint check crash bench fuzz cross tools dist deb release clean
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o essaim ./cmd/essaim
@@ -56,5 +56,16 @@ cross:
 	@for a in amd64 arm64 arm; do echo linux/$$a; \
 	  CGO_ENABLED=0 GOOS=linux GOARCH=$$a GOARM=7 $(GO) build -trimpath -o /dev/null ./cmd/essaim || exit 1; done
 
+# Static programs for amd64, arm64 and armv7, images and lists of parts: the
+# same bytes in any directory.
+ROOTS = $(wildcard /etc/ssl/certs/ca-certificates.crt)
+dist:
+	$(GO) run ./packaging/dist -out dist -version '$(VERSION)' $(if $(ROOTS),-roots $(ROOTS))
+
+# Debian packages, with Debian's own tools.
+deb: export SOURCE_DATE_EPOCH = $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
+deb: dist
+	@for a in amd64 arm64 armhf; do packaging/deb.sh dist/essaim-linux-$$a '$(VERSION)' $$a dist || exit 1; done
+
 clean:
-	rm -rf essaim $(DATA)
+	rm -rf essaim dist $(DATA)

@@ -153,10 +153,11 @@ func (a *App) start(ctx context.Context, fail context.CancelCauseFunc) error {
 	if err := a.buildWeb(conf); err != nil {
 		return err
 	}
-	inherited, err := activation.ListenersWithNames()
+	named, err := activation.ListenersWithNames()
 	if err != nil {
 		return err
 	}
+	inherited := byService(named)
 	for _, s := range a.servers {
 		listeners, err := s.listen(ctx, inherited[s.name])
 		if err != nil {
@@ -185,32 +186,13 @@ func (a *App) start(ctx context.Context, fail context.CancelCauseFunc) error {
 		a.goes.Go(func() { a.emptyTrash(ctx) })
 		a.goes.Go(func() { a.keepDeadlines(ctx) })
 	}
+	a.goes.Go(func() { a.watchdog(ctx) })
 	if a.acme != nil {
 		a.goes.Go(func() { a.acme.Run(ctx) })
 	}
 	a.goes.Go(func() { _ = a.serveControl(ctx) })
 	a.goes.Go(func() { a.housekeep(ctx) })
 	return nil
-}
-
-// listen opens the addresses of a service, or takes the sockets that the
-// service manager opened for it. Multipath TCP is off: a sandbox's rule for
-// binding TCP ports does not cover it.
-func (s *service) listen(ctx context.Context, inherited []net.Listener) ([]net.Listener, error) {
-	if len(inherited) > 0 {
-		return inherited, nil
-	}
-	var lc net.ListenConfig
-	lc.SetMultipathTCP(false)
-	var out []net.Listener
-	for _, addr := range s.addresses {
-		ln, err := lc.Listen(ctx, "tcp", addr)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", s.name, err)
-		}
-		out = append(out, ln)
-	}
-	return out, nil
 }
 
 func (a *App) buildServices(conf *tls.Config) {

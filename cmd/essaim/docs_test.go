@@ -14,12 +14,12 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-var updateDocs = flag.Bool("update", false, "write docs/config.md and docs/cli.md anew")
+var updateDocs = flag.Bool("update", false, "write docs/config.md, docs/cli.md and packaging/essaim.8 anew")
 
 // The references are made from the code; go test ./cmd/essaim -run References
 // -update writes them.
 func TestReferencesAreCurrent(t *testing.T) {
-	for path, want := range map[string]string{"../../docs/config.md": configReference(t), "../../docs/cli.md": cliReference(t)} {
+	for path, want := range map[string]string{"../../docs/config.md": configReference(t), "../../docs/cli.md": cliReference(t), "../../packaging/essaim.8": manPage(t)} {
 		if *updateDocs {
 			if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
 				t.Fatal(err)
@@ -83,6 +83,56 @@ func cliReference(t *testing.T) string {
 		}
 	}
 	return b.String()
+}
+
+// manPage is the reference in the macros of man(7).
+func manPage(t *testing.T) string {
+	var c cli
+	parser, err := kong.New(&c, kong.Name("essaim"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := strings.NewReplacer(`\`, `\e`, "-", `\-`).Replace
+	var b strings.Builder
+	b.WriteString(".TH ESSAIM 8 \"\" \"essaim\" \"System administration\"\n.SH NAME\nessaim \\- mail and cloud of a small cooperative\n" +
+		".SH SYNOPSIS\n.B essaim\n[\\fB\\-\\-config\\fR \\fIFILE\\fR] [\\fB\\-\\-data\\fR \\fIDIR\\fR] \\fIcommand\\fR\n" +
+		".SH DESCRIPTION\nOne program and one data directory give a cooperative its mail, files, calendars and address books.\n" +
+		"A command that looks at or changes the store runs inside the server when one runs on the data directory, else on its own.\n" +
+		".SH COMMANDS\n")
+	for _, n := range parser.Model.Leaves(true) {
+		fmt.Fprintf(&b, ".SS \"%s\"\n%s\n", text(strings.TrimPrefix(n.FullPath(), "essaim ")), text(n.Help))
+		for _, p := range n.Positional {
+			fmt.Fprintf(&b, ".TP\n.I %s\n%s\n", text(p.Summary()), text(p.Help))
+		}
+		for _, f := range n.Flags {
+			if f.Name != "help" {
+				fmt.Fprintf(&b, ".TP\n.B \\-\\-%s\n%s\n", text(f.Name), text(f.Help))
+			}
+		}
+	}
+	b.WriteString(".SH CONFIGURATION\nOne TOML file; a name that is not in this list is refused.\n")
+	settings(&b, text, "", reflect.TypeFor[Config]())
+	b.WriteString(".SH VARIABLES\n.TP\n.B GOMEMLIMIT\nMemory the program tries to stay below, such as 350MiB.\n" +
+		".TP\n.B GOGC\nHow much garbage may gather, in percent of what lives: less memory for more work.\n" +
+		".SH FILES\n.TP\n.I /etc/essaim/essaim.toml\nThe configuration.\n.TP\n.I /var/lib/essaim\nEverything members have.\n" +
+		".TP\n.I /etc/default/essaim\nVariables of the service.\n" +
+		".SH EXIT STATUS\n0: done. 1: it failed, or damage was found. 2: the command line was not understood. 74: the disk failed to sync.\n")
+	return b.String()
+}
+
+func settings(b *strings.Builder, text func(string) string, prefix string, typ reflect.Type) {
+	for i := range typ.NumField() {
+		f := typ.Field(i)
+		name := f.Tag.Get("toml")
+		if name == "-" {
+			continue
+		}
+		if f.Type.Kind() == reflect.Struct {
+			settings(b, text, prefix+name+".", f.Type)
+			continue
+		}
+		fmt.Fprintf(b, ".TP\n.B %s\n%s\n", text(prefix+name), text(f.Tag.Get("doc")))
+	}
 }
 
 func TestCommandLine(t *testing.T) {

@@ -51,7 +51,9 @@ func binary(t testing.TB) string {
 			return
 		}
 		binPath = filepath.Join(dir, "essaim")
-		out, err := exec.Command("go", "build", "-o", binPath, ".").CombinedOutput()
+		build := exec.Command("go", "build", "-o", binPath, ".")
+		build.Env = append(os.Environ(), "CGO_ENABLED=0") // as it is shipped
+		out, err := build.CombinedOutput()
 		if err != nil {
 			binErr = fmt.Errorf("%w: %s", err, out)
 		}

@@ -12,5 +12,5 @@ func (serveCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	return a.run(e.ctx, func() error { return nil })
+	return a.run(e.ctx, func() error { return a.confine(e.config) })
 }

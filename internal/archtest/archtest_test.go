@@ -49,6 +49,7 @@ var rules = []rule{
 	{"people", []string{"storage", "storage/accounts", "storage/audit", "storage/calendar", "storage/contacts", "storage/files", "storage/locks", "storage/mailbox", "storage/register", "storage/signin"}, "what happens to a person happens in every store; doors and commands call it"},
 	{"portal", []string{"storage", "storage/accounts", "storage/audit", "storage/register", "storage/signin", "people"}, "a door does not look into another door"},
 	{"admin", []string{"storage", "storage/accounts", "storage/audit", "storage/register", "storage/signin", "people", "mailflow/queue"}, "a door does not look into another door; of the queue it shows what waits"},
+	{"packaging", nil, "what makes a release knows the program as a file"},
 	{"cmd", []string{""}, "the stairwell knows every room"},
 }
 
