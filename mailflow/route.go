@@ -86,10 +86,7 @@ func domainOf(addr string) string { return addr[strings.LastIndexByte(addr, '@')
 // is written for it; when there is nobody else, the message does.
 func (m *Mail) deliver(tx *storage.Tx, r *routed, env *smtp.Envelope, in *mailbox.Incoming, now time.Time) error {
 	for _, p := range r.local {
-		err := m.Into(tx, p.account, in, now)
-		if err == nil && m.Arrived != nil && env.From != "" { // a report invites nobody
-			err = m.Arrived(tx, p.account, loginOf(env), in)
-		}
+		err := m.Into(tx, p.account, loginOf(env), env.From, in, now)
 		switch {
 		case errors.Is(err, storage.ErrQuota) && len(r.local)+len(r.remote) > 1:
 			r.full = append(r.full, p)
@@ -110,11 +107,15 @@ func loginOf(env *smtp.Envelope) storage.AccountID {
 	return storage.AccountID(env.Session.Login.Account)
 }
 
-// Into appends to one account's INBOX.
-func (m *Mail) Into(tx *storage.Tx, a storage.AccountID, in *mailbox.Incoming, now time.Time) error {
+// Into appends to one account's INBOX, and tells of it. login is who has logged in
+// to send it, if anybody.
+func (m *Mail) Into(tx *storage.Tx, a, login storage.AccountID, from string, in *mailbox.Incoming, now time.Time) error {
 	box, err := mailbox.Open(tx, a, "INBOX")
 	if err == nil {
 		_, err = mailbox.Append(tx, box, in, nil, now, now)
+	}
+	if err == nil && m.Arrived != nil && from != "" { // a report invites nobody
+		err = m.Arrived(tx, a, login, in)
 	}
 	if err != nil {
 		return fmt.Errorf("account %d: %w", a, err)
@@ -136,12 +137,12 @@ func (m *Mail) enqueue(tx *storage.Tx, r *routed, env *smtp.Envelope, in *mailbo
 		return err
 	}
 	for _, p := range r.full {
-		e.Account, e.Recipients = p.account, []queue.Recipient{p.to}
+		e.Account, e.Login, e.Recipients = p.account, loginOf(env), []queue.Recipient{p.to}
 		if err := put(in.Prefix); err != nil {
 			return err
 		}
 	}
-	e.Account = 0
+	e.Account, e.Login = 0, 0
 	for domain, to := range r.remote {
 		e.Domain, e.Recipients, e.UTF8 = domain, to, needsUTF8(env, in.Header, to)
 		if err := put(relayed(in.Prefix)); err != nil {

@@ -12,6 +12,8 @@ import (
 	"net/http"
 	"net/smtp"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"sync"
@@ -132,6 +134,62 @@ func TestStoryInvitation(t *testing.T) {
 	}
 	h.stop(syscall.SIGTERM)
 	h.check()
+}
+
+const pythonInvitation = `
+import sys, time, datetime, caldav
+from icalendar import vCalAddress
+url, ca, password, first, second = sys.argv[1:]
+one, two = (caldav.DAVClient(url=url, username=u, password=password, ssl_verify_cert=ca) for u in (first, second))
+assert one.check_scheduling_support()
+me, other = one.principal(), two.principal()
+event = me.calendars()[0].save_with_invites("""BEGIN:VCALENDAR
+VERSION:2.0
+PRODID:-//x//y//EN
+BEGIN:VEVENT
+UID:python
+DTSTAMP:20270101T000000Z
+DTSTART:20270320T100000Z
+DURATION:PT1H
+SUMMARY:Meeting
+END:VEVENT
+END:VCALENDAR
+""", [me, second])
+def until(f):
+    for _ in range(600):
+        got = f()
+        if got:
+            return got
+        time.sleep(0.05)
+    raise SystemExit("it does not happen")
+item = until(lambda: list(other.schedule_inbox().get_items()))[0]
+item.load()
+assert item.is_invite_request(), item.data
+item.accept_invite()
+def accepted():
+    event.load()
+    return "PARTSTAT=ACCEPTED" in event.data.replace("\r", "").replace("\n ", "").split("mailto:" + second)[0].split("ATTENDEE")[-1]
+until(accepted)
+answer = until(lambda: list(me.schedule_inbox().get_items()))[0]
+answer.load()
+assert "METHOD:REPLY" in answer.data, answer.data
+answer.delete()
+day = lambda d: datetime.datetime(2027, 3, d, tzinfo=datetime.timezone.utc)
+me.freebusy_request(day(20), day(21), [vCalAddress("mailto:" + second)])
+`
+
+// What the CalDAV library of Python does with invitations.
+func TestPythonInvitation(t *testing.T) {
+	const python = "/usr/bin/python3" // the one that has the distribution's modules
+	if err := exec.Command(python, "-c", "import caldav").Run(); err != nil {
+		t.Skip("no python3-caldav")
+	}
+	h := newHouse(t, 2)
+	d := &device{t, t.TempDir()}
+	d.run("", python, "-W", "ignore", "-c", pythonInvitation, fmt.Sprintf("https://localhost:%d/dav/", h.base+443), filepath.Join(h.dir, "tls", "ca.pem"), testPassword, user(1), user(2))
+	if n := len(h.objects(2, "calendar/")); n != 1 {
+		t.Errorf("%d copies", n)
+	}
 }
 
 // Somebody at another host is invited by a Postfix's mail and answers in it.

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"regexp"
 	"time"
 
 	"essaim.coop/essaim/format/ical/itip"
@@ -147,7 +148,7 @@ func (h *handle) put(tx *storage.Tx, in *calendar.Incoming, now time.Time) error
 	name := h.row.Name
 	switch o, err := calendar.ByUID(tx, c.ID, h.row.UID); {
 	case errors.Is(err, storage.ErrNotFound) && h.row.Item == 0:
-		name = newName(h.row.UID)
+		name = newName(tx, c.ID, h.row.UID)
 		if _, _, err := calendar.Find(tx, h.account, h.row.UID); err == nil {
 			return errStale // made in another calendar
 		}
@@ -164,8 +165,17 @@ func (h *handle) put(tx *storage.Tx, in *calendar.Incoming, now time.Time) error
 	return nil
 }
 
-// newName is that of an object which the server makes.
-func newName(uid string) string {
+var plainUID = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._@-]{0,99}$`)
+
+// newName is that of an object which the server makes: where it can be what most
+// programs would take, so that one that stores the invitation from a mail finds the
+// place taken by the same.
+func newName(tx *storage.Tx, c storage.CollectionID, uid string) string {
+	if name := uid + ".ics"; plainUID.MatchString(uid) {
+		if _, err := calendar.Get(tx, c, name); errors.Is(err, storage.ErrNotFound) {
+			return name
+		}
+	}
 	sum := sha256.Sum256([]byte(uid))
 	return hex.EncodeToString(sum[:12]) + ".ics"
 }

@@ -2,8 +2,6 @@ package itip
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"io"
 	"log/slog"
 	"net/http"
@@ -102,10 +100,7 @@ func (h *house) put(status int, user, path, body string, header ...string) {
 func home(user string) string { return user + "@coop.example/calendar/" }
 
 // copyOf is the name that the server gives an object.
-func copyOf(uid string) string {
-	sum := sha256.Sum256([]byte(uid))
-	return hex.EncodeToString(sum[:12]) + ".ics"
-}
+func copyOf(uid string) string { return uid + ".ics" }
 
 // read gives an object, unfolded.
 func (h *house) read(user, name string) string {

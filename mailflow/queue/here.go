@@ -47,7 +47,7 @@ func (q *Queue) into(e *Entry) error {
 			return errDropped
 		}
 		if err == nil {
-			err = q.Into(tx, e.Account, in, now)
+			err = q.Into(tx, e.Account, e.Login, e.Sender, in, now)
 		}
 		if err == nil {
 			remove(tx, old)

@@ -49,6 +49,7 @@ type Entry struct {
 	UTF8       bool              `json:",omitempty"` // needs SMTPUTF8 (RFC 6531)
 	EightBit   bool              `json:",omitempty"`
 	Account    storage.AccountID `json:",omitempty"` // whose mailbox here was full
+	Login      storage.AccountID `json:",omitempty"` // who had logged in to send it there
 	Created    time.Time
 	Due        time.Time
 	Attempts   int    `json:",omitempty"`

@@ -45,7 +45,8 @@ type Queue struct {
 	// mail from it for now. nil takes what there is.
 	Security func(ctx context.Context, domain, host string) (smtpclient.Security, error)
 	// Into puts a message into an account's mailbox, in the transaction it is given.
-	Into func(tx *storage.Tx, a storage.AccountID, in *mailbox.Incoming, now time.Time) error
+	// login is who had logged in to send it, 0 when it came from elsewhere.
+	Into func(tx *storage.Tx, a, login storage.AccountID, from string, in *mailbox.Incoming, now time.Time) error
 	// Return brings a report to a sender, in the transaction it is given.
 	Return   func(tx *storage.Tx, to string, in *mailbox.Incoming, now time.Time) error
 	Counters Counters
