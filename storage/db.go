@@ -33,7 +33,8 @@ type DB struct {
 	nudges nudges
 }
 
-// Open opens the store in dir, or makes one.
+// Open opens the store in dir, or makes one. A store of an older layout is
+// brought to this one; a copy of it as it was is kept first (Before).
 func Open(dir string, opt Options) (*DB, error) {
 	if opt.Logger == nil {
 		opt.Logger = slog.New(slog.DiscardHandler)
@@ -46,7 +47,13 @@ func Open(dir string, opt Options) (*DB, error) {
 	if db.ro && !opt.ReadOnly {
 		opt.Logger.Error("the store is served for reading only", "reason", engine.ReadOnly())
 	}
-	if err := db.begin(); err != nil {
+	if !db.ro {
+		err = db.upgrade(dir)
+	}
+	if err == nil {
+		err = db.begin()
+	}
+	if err != nil {
 		return nil, errors.Join(fmt.Errorf("store %s: %w", filepath.Clean(dir), err), engine.Close())
 	}
 	return db, nil

@@ -3,7 +3,11 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"io/fs"
+	"net"
+	"os"
 	"time"
 
 	"essaim.coop/essaim/storage"
@@ -54,4 +58,44 @@ func (a *App) lastBackup() (at time.Time, err error) {
 		return nil
 	})
 	return at, err
+}
+
+type restoreCmd struct {
+	Backup  string `arg:"" help:"Directory of the backup, or the copy that an upgrade kept."`
+	Replace bool   `help:"Set the present store aside first, under a name with the time."`
+}
+
+// Run makes the store of the data directory from a backup; the server must not
+// run and, unless the present store is to be replaced, there must be none.
+func (c *restoreCmd) Run(e *env) error {
+	cfg, err := e.loadConfig()
+	if err != nil {
+		return err
+	}
+	if conn, err := net.Dial("unix", controlPath(cfg.Data)); err == nil {
+		conn.Close()
+		return errors.New("the server runs: stop it first")
+	}
+	if err := c.restore(e, cfg.storeDir()); err != nil {
+		return problem("restore to "+cfg.storeDir(), err)
+	}
+	fmt.Fprintln(e.out, "restored to", cfg.storeDir())
+	return (&checkCmd{}).Run(e)
+}
+
+// restore sets the present store aside if it is to be replaced; when the backup
+// is no good, that comes back.
+func (c *restoreCmd) restore(e *env, dir string) error {
+	if _, err := os.Stat(dir); !c.Replace || errors.Is(err, fs.ErrNotExist) {
+		return storage.Restore(e.ctx, c.Backup, dir)
+	}
+	aside := dir + time.Now().Format(".aside-20060102-150405")
+	if err := os.Rename(dir, aside); err != nil {
+		return err
+	}
+	if err := storage.Restore(e.ctx, c.Backup, dir); err != nil {
+		return errors.Join(err, os.RemoveAll(dir), os.Rename(aside, dir))
+	}
+	_, err := fmt.Fprintln(e.out, "the store that was there is now", aside)
+	return err
 }

@@ -46,24 +46,6 @@ func reportTo(out io.Writer, r *storage.Report, err error) error {
 	return nil
 }
 
-type restoreCmd struct {
-	Backup string `arg:"" help:"Directory of the backup."`
-}
-
-// Run makes the store of the data directory from a backup; the server must not
-// run and the directory must not have a store.
-func (c *restoreCmd) Run(e *env) error {
-	cfg, err := e.loadConfig()
-	if err != nil {
-		return err
-	}
-	if err := storage.Restore(e.ctx, c.Backup, cfg.storeDir()); err != nil {
-		return problem("restore to "+cfg.storeDir(), err)
-	}
-	fmt.Fprintln(e.out, "restored to", cfg.storeDir())
-	return (&checkCmd{}).Run(e)
-}
-
 type compactCmd struct{}
 
 // Run moves what lives out of mostly dead journal segments, so that they can

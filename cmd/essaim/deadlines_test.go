@@ -171,3 +171,34 @@ func TestBackupAgeIsShown(t *testing.T) {
 		t.Errorf("a month old: %+v", h)
 	}
 }
+
+// What was restored by mistake is not lost: the store that was there is set
+// aside.
+func TestRestoreReplaces(t *testing.T) {
+	dir := t.TempDir()
+	run := func(args ...string) (string, int) {
+		var out bytes.Buffer
+		status := Main(context.Background(), append([]string{"--config", dir + "/none.toml", "--data", dir + "/data"}, args...), strings.NewReader(""), &out, &out)
+		return out.String(), status
+	}
+	for _, c := range []struct {
+		args   []string
+		status int
+		says   string
+	}{
+		{[]string{"domain", "add", "coop.example"}, 0, ""},
+		{[]string{"backup", dir + "/copy"}, 0, "clean"},
+		{[]string{"domain", "add", "later.example"}, 0, ""},
+		{[]string{"restore", dir + "/copy"}, 1, ""},
+		{[]string{"restore", "--replace", dir + "/nothing"}, 1, ""},
+		{[]string{"domain", "list"}, 0, "later.example"},
+		{[]string{"restore", "--replace", dir + "/copy"}, 0, ".aside-"},
+	} {
+		if out, status := run(c.args...); status != c.status || !strings.Contains(out, c.says) {
+			t.Fatalf("%v: %d %s", c.args, status, out)
+		}
+	}
+	if out, _ := run("domain", "list"); !strings.Contains(out, "coop.example") || strings.Contains(out, "later.example") {
+		t.Errorf("restored: %s", out)
+	}
+}
