@@ -38,7 +38,7 @@ func (t dnsTable) Lookup(_ context.Context, name, kind string) ([]string, error)
 }
 
 type testDesk struct {
-	t     *testing.T
+	t     testing.TB
 	desk  *Desk
 	h     http.Handler
 	amy   storage.AccountID // the administrator
@@ -48,7 +48,7 @@ type testDesk struct {
 
 // office has the administrator amy and the member bram. A request comes from
 // whom its cookie names.
-func office(t *testing.T) *testDesk {
+func office(t testing.TB) *testDesk {
 	t.Helper()
 	db, err := storage.Open(t.TempDir(), storage.Options{})
 	if err != nil {

@@ -41,7 +41,7 @@ func (d *Desk) Overview(ctx context.Context, by people.Actor, _ Nothing) (o Over
 	}); err != nil {
 		return o, err
 	}
-	late, err := d.Households(ctx, by, HouseholdsIn{Late: true})
+	late, err := d.households(true)
 	if err != nil {
 		return o, err
 	}

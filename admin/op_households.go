@@ -33,10 +33,16 @@ type Household struct {
 // HouseholdsIn asks for those that are late, or all.
 type HouseholdsIn struct {
 	Late bool `query:"late"`
+	From
 }
 
 // Households lists households that have members, in order of names.
-func (d *Desk) Households(_ context.Context, _ people.Actor, in HouseholdsIn) (out []Household, err error) {
+func (d *Desk) Households(_ context.Context, _ people.Actor, in HouseholdsIn) ([]Household, error) {
+	out, err := d.households(in.Late)
+	return part(out, in.From), err
+}
+
+func (d *Desk) households(late bool) (out []Household, err error) {
 	err = d.DB.View(func(tx *storage.Tx) error {
 		at := map[storage.HouseholdID]int{}
 		if err := register.Households(tx, func(h register.Household) bool {
@@ -53,7 +59,7 @@ func (d *Desk) Households(_ context.Context, _ people.Actor, in HouseholdsIn) (o
 			return true
 		})
 	})
-	out = slices.DeleteFunc(out, func(h Household) bool { return in.Late && !h.Late })
+	out = slices.DeleteFunc(out, func(h Household) bool { return late && !h.Late })
 	slices.SortStableFunc(out, func(x, y Household) int { return strings.Compare(x.Name, y.Name) })
 	return out, err
 }
@@ -162,8 +168,8 @@ func (d *Desk) Payments(_ context.Context, by people.Actor, in PaymentsIn) (out 
 }
 
 // HouseholdsCSV writes the households as a table for a spreadsheet.
-func (d *Desk) HouseholdsCSV(ctx context.Context, by people.Actor) ([]byte, error) {
-	list, err := d.Households(ctx, by, HouseholdsIn{})
+func (d *Desk) HouseholdsCSV(context.Context, people.Actor) ([]byte, error) {
+	list, err := d.households(false)
 	if err != nil {
 		return nil, err
 	}

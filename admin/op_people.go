@@ -39,10 +39,30 @@ type Person struct {
 // PeopleIn asks for people by a part of their name or address.
 type PeopleIn struct {
 	Query string `query:"q"`
+	From
 }
 
-// mostRows bounds a list; a search narrows it.
+// From says how many rows of a list to leave out: those of the pages before.
+type From struct {
+	From uint32 `query:"from"`
+}
+
+// mostRows bounds a list, or a page of one.
 const mostRows = 500
+
+// part is one page of a list.
+func part[T any](list []T, f From) []T {
+	from := min(int(f.From), len(list))
+	return list[from:min(len(list), from+mostRows)]
+}
+
+// next is where the page after one begins; 0 when there is none.
+func (f From) next(rows int) uint32 {
+	if rows < mostRows {
+		return 0
+	}
+	return f.From + mostRows
+}
 
 // People lists members, those first who wait for a yes.
 func (d *Desk) People(_ context.Context, _ people.Actor, in PeopleIn) (out []Person, err error) {
@@ -64,7 +84,7 @@ func (d *Desk) People(_ context.Context, _ people.Actor, in PeopleIn) (out []Per
 		}
 		return strings.Compare(x.Address, y.Address)
 	})
-	return out[:min(len(out), mostRows)], err
+	return part(out, in.From), err
 }
 
 func (d *Desk) brief(tx *storage.Tx, a accounts.Account) Person {

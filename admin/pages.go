@@ -81,6 +81,11 @@ func id(x *page.Request) ID {
 	return ID{uint32(n)}
 }
 
+func fromOf(x *page.Request) From {
+	n, _ := strconv.ParseUint(x.R.URL.Query().Get("from"), 10, 31)
+	return From{uint32(n)}
+}
+
 func (d *Desk) overviewPage(x *page.Request) error {
 	o, err := d.Overview(x.R.Context(), actor(x), Nothing{})
 	return show(x, "overview", "overview.title", o, err)
@@ -88,8 +93,9 @@ func (d *Desk) overviewPage(x *page.Request) error {
 
 func (d *Desk) peoplePage(x *page.Request) error {
 	q := x.R.URL.Query().Get("q")
-	list, err := d.People(x.R.Context(), actor(x), PeopleIn{q})
-	return show(x, "people", "people.title", map[string]any{"Query": q, "List": list}, err)
+	from := fromOf(x)
+	list, err := d.People(x.R.Context(), actor(x), PeopleIn{q, from})
+	return show(x, "people", "people.title", map[string]any{"Query": q, "List": list, "Next": from.next(len(list))}, err)
 }
 
 // A Fact is a word about somebody; Bad ones ask for attention.
@@ -172,8 +178,9 @@ func (d *Desk) postDelete(x *page.Request) error {
 
 func (d *Desk) householdsPage(x *page.Request) error {
 	late := x.R.URL.Query().Get("late") != ""
-	list, err := d.Households(x.R.Context(), actor(x), HouseholdsIn{late})
-	return show(x, "households", "households.title", map[string]any{"List": list, "Late": late}, err)
+	from := fromOf(x)
+	list, err := d.Households(x.R.Context(), actor(x), HouseholdsIn{late, from})
+	return show(x, "households", "households.title", map[string]any{"List": list, "Late": late, "Next": from.next(len(list))}, err)
 }
 
 func (d *Desk) householdsCSV(x *page.Request) error {

@@ -183,7 +183,6 @@ var words = func() page.Words {
 		"log.did":   t("What", "Quoi", "Wat"),
 		"log.about": t("About", "À propos de", "Over"),
 		"log.cli":   t("command line", "ligne de commande", "opdrachtregel"),
-		"log.older": t("Older", "Plus ancien", "Ouder"),
 
 		"coop.title":     t("The cooperative", "La coopérative", "De coöperatie"),
 		"coop.name":      t("Name", "Nom", "Naam"),

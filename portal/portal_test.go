@@ -41,7 +41,7 @@ func (c *clock) get() time.Time       { c.mu.Lock(); defer c.mu.Unlock(); return
 func (c *clock) move(d time.Duration) { c.mu.Lock(); defer c.mu.Unlock(); c.now = c.now.Add(d) }
 
 type testHouse struct {
-	t      *testing.T
+	t      testing.TB
 	db     *storage.DB
 	portal *Portal
 	server *httptest.Server
@@ -51,7 +51,7 @@ type testHouse struct {
 const goodWord = "four words in a row"
 
 // house has the administrator amelie, who can sign in.
-func house(t *testing.T) *testHouse {
+func house(t testing.TB) *testHouse {
 	t.Helper()
 	db, err := storage.Open(t.TempDir(), storage.Options{})
 	if err != nil {

@@ -3,6 +3,7 @@ package portal
 import (
 	"errors"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -89,18 +90,21 @@ type logRow struct {
 // logPage shows a member what was done by them and about them.
 func (p *Portal) logPage(x *page.Request) error {
 	var rows []logRow
+	var next uint64
+	before, _ := strconv.ParseUint(x.R.URL.Query().Get("before"), 10, 64)
 	err := p.DB.View(func(tx *storage.Tx) error {
-		return audit.Entries(tx, 0, func(e audit.Entry) bool {
-			if e.By == me(x) || e.About == me(x) {
-				rows = append(rows, logRow{e.At, "did." + e.Did, e.Detail, clientFor(e, me(x)), e.By == me(x)})
-			}
+		return audit.EntriesOf(tx, me(x), before, func(e audit.Entry) bool {
+			rows, next = append(rows, logRow{e.At, "did." + e.Did, e.Detail, clientFor(e, me(x)), e.By == me(x)}), e.Number
 			return len(rows) < logRows
 		})
 	})
 	if err != nil {
 		return err
 	}
-	return x.Page("log", "log.title", rows)
+	if len(rows) < logRows {
+		next = 0
+	}
+	return x.Page("log", "log.title", map[string]any{"Rows": rows, "Next": next})
 }
 
 // clientFor hides where somebody else was.

@@ -34,6 +34,9 @@ var common = Words{
 	"do.show":   T("Show", "Afficher", "Tonen"),
 	"do.search": T("Search", "Chercher", "Zoeken"),
 
+	"log.older": T("Older", "Plus ancien", "Ouder"),
+	"do.more":   T("More", "La suite", "Meer"),
+
 	"is.yes":   T("yes", "oui", "ja"),
 	"is.no":    T("no", "non", "nee"),
 	"is.never": T("never", "jamais", "nooit"),

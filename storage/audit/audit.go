@@ -9,6 +9,7 @@
 // Key schema:
 //
 //	'Z' number(8)  hash(32) of the entry before, then the Entry as JSON
+//	'X' account(4) number(8)  nothing: the entries by or about an account
 //	'Y' number(8)  the client's address, as text
 //	"Zend"         number(8) and hash(32) of the newest entry
 //	"Zcut"         number(8) and hash(32) of the newest entry that was forgotten
@@ -57,7 +58,10 @@ var (
 
 // Rows of entries are 'Z' and eight bytes, and numbers stay far below 2^56, so
 // the named keys sort behind them.
-func entryKey(n uint64) []byte  { return binary.BigEndian.AppendUint64([]byte{'Z'}, n) }
+func entryKey(n uint64) []byte { return binary.BigEndian.AppendUint64([]byte{'Z'}, n) }
+func accountKey(a storage.AccountID, n uint64) []byte {
+	return binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint32([]byte{'X'}, uint32(a)), n)
+}
 func clientKey(n uint64) []byte { return binary.BigEndian.AppendUint64([]byte{'Y'}, n) }
 
 // Append writes an entry.
@@ -74,10 +78,24 @@ func Append(tx *storage.Tx, e Entry) error {
 	row := append(bytes.Clone(before), body...)
 	tx.Put(entryKey(n), row)
 	tx.Put(endKey, appendMark(n, row))
+	for _, a := range e.accounts() {
+		tx.Put(accountKey(a, n), []byte{})
+	}
 	if e.Client != "" {
 		tx.Put(clientKey(n), []byte(e.Client))
 	}
 	return nil
+}
+
+// accounts are those an entry is by and about.
+func (e Entry) accounts() (out []storage.AccountID) {
+	if e.By != 0 {
+		out = append(out, e.By)
+	}
+	if e.About != 0 && e.About != e.By {
+		out = append(out, e.About)
+	}
+	return out
 }
 
 func appendMark(n uint64, row []byte) []byte {
@@ -107,6 +125,29 @@ func Entries(tx *storage.Tx, before uint64, fn func(Entry) bool) error {
 			return false
 		}
 		e.Client = string(tx.Get(clientKey(e.Number)))
+		return fn(e)
+	})
+	return err
+}
+
+// EntriesOf is Entries of those by or about an account; it reads no others.
+func EntriesOf(tx *storage.Tx, a storage.AccountID, before uint64, fn func(Entry) bool) error {
+	if before == 0 {
+		end, _ := mark(tx, endKey)
+		before = end + 1
+	}
+	var err error
+	tx.Scan(accountKey(a, 0), accountKey(a, before), true, func(k, _ []byte) bool {
+		n := binary.BigEndian.Uint64(k[5:])
+		row := tx.Get(entryKey(n))
+		if row == nil {
+			return true // Verify tells of it
+		}
+		var e Entry
+		if e, err = decode(entryKey(n), row); err != nil {
+			return false
+		}
+		e.Client = string(tx.Get(clientKey(n)))
 		return fn(e)
 	})
 	return err
@@ -183,6 +224,9 @@ func Forget(tx *storage.Tx, now time.Time, keepClient, keepEntry time.Duration, 
 	for _, e := range entries {
 		tx.Put(cutKey, appendMark(e.Number, tx.Get(entryKey(e.Number))))
 		tx.Delete(entryKey(e.Number))
+		for _, a := range e.accounts() {
+			tx.Delete(accountKey(a, e.Number))
+		}
 	}
 	return len(clients) < limit && len(entries) < limit, nil
 }

@@ -2,6 +2,7 @@ package audit
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -102,4 +103,41 @@ func TestForget(t *testing.T) {
 	update(t, db, Verify)
 	update(t, db, func(tx *storage.Tx) error { return Append(tx, Entry{At: now, Did: "x"}) })
 	update(t, db, Verify)
+}
+
+// A member's own entries are found among others', and forgotten with them.
+func TestEntriesOfAnAccount(t *testing.T) {
+	db := filled(t, 0)
+	update(t, db, func(tx *storage.Tx) error {
+		for i := range 20 {
+			if err := Append(tx, Entry{At: start, By: storage.AccountID(1 + i%4), About: storage.AccountID(1 + i%2), Did: "x", Client: "192.0.2.1"}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	of := func(a storage.AccountID, before uint64) (out []uint64) {
+		update(t, db, func(tx *storage.Tx) error {
+			return EntriesOf(tx, a, before, func(e Entry) bool {
+				if e.By != a && e.About != a || e.Client == "" {
+					t.Errorf("%+v is not about %d", e, a)
+				}
+				out = append(out, e.Number)
+				return len(out) < 4
+			})
+		})
+		return out
+	}
+	if got := fmt.Sprint(of(1, 0), of(1, 13), of(3, 0), of(9, 0)); got != "[19 17 15 13] [11 9 7 5] [19 15 11 7] []" {
+		t.Error(got)
+	}
+	update(t, db, func(tx *storage.Tx) error {
+		_, err := Forget(tx, start.Add(2*KeepEntry), KeepClient, KeepEntry, 100)
+		n := 0
+		tx.ScanPrefix([]byte{'X'}, func(_, _ []byte) bool { n++; return true })
+		if n != 0 {
+			t.Errorf("%d rows are left", n)
+		}
+		return err
+	})
 }
