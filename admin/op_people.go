@@ -42,26 +42,33 @@ type PeopleIn struct {
 	From
 }
 
-// From says how many rows of a list to leave out: those of the pages before.
+// From says which part of a list: how many rows to leave out, and how many to
+// give, 500 at most.
 type From struct {
 	From uint32 `query:"from"`
+	Rows uint32 `query:"rows"`
 }
 
-// mostRows bounds a list, or a page of one.
-const mostRows = 500
+// mostRows bounds a list; a page of it for people to read has pageRows.
+const (
+	mostRows = 500
+	pageRows = 100
+)
 
-// part is one page of a list.
 func part[T any](list []T, f From) []T {
+	if f.Rows == 0 || f.Rows > mostRows {
+		f.Rows = mostRows
+	}
 	from := min(int(f.From), len(list))
-	return list[from:min(len(list), from+mostRows)]
+	return list[from:min(len(list), from+int(f.Rows))]
 }
 
 // next is where the page after one begins; 0 when there is none.
 func (f From) next(rows int) uint32 {
-	if rows < mostRows {
+	if rows < int(f.Rows) {
 		return 0
 	}
-	return f.From + mostRows
+	return f.From + f.Rows
 }
 
 // People lists members, those first who wait for a yes.

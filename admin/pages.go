@@ -83,7 +83,7 @@ func id(x *page.Request) ID {
 
 func fromOf(x *page.Request) From {
 	n, _ := strconv.ParseUint(x.R.URL.Query().Get("from"), 10, 31)
-	return From{uint32(n)}
+	return From{uint32(n), pageRows}
 }
 
 func (d *Desk) overviewPage(x *page.Request) error {
