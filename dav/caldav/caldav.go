@@ -12,8 +12,10 @@
 //	RFC 5545   iCalendar 2.0    done; RSCALE (RFC 7529), xCal and jCal refused
 //	RFC 5689   extended MKCOL   done
 //	RFC 6578   sync-collection  done
-//	RFC 6638   scheduling       done: inbox, outbox, free-busy; messages are made and
-//	                            applied right after the answer, in mailflow/itip
+//	RFC 6638   scheduling       done: implicit scheduling (the messages are made and
+//	                            applied right after the answer, in mailflow/itip),
+//	                            inbox, busy time by the outbox; its privileges are
+//	                            every member's and cannot be set
 //	RFC 7809   time zones       calendar-timezone-id and CALDAV:timezone-id; there
 //	                            is no time zone service to name, so it is not
 //	                            announced

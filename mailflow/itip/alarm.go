@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"essaim.coop/essaim/format/ical"
 	"essaim.coop/essaim/format/ical/filter"
 	"essaim.coop/essaim/format/message"
 	"essaim.coop/essaim/storage"
@@ -132,7 +131,7 @@ func (s *Service) look(a calendar.Alarm, now time.Time) (r *ringing) {
 		}
 	default:
 		r.next, r.since = a.Due, ring.At
-		if now.Sub(ring.At) < ringLate && wanted(ring.Instance.Comp) {
+		if now.Sub(ring.At) < ringLate && wanted(ring) {
 			r.text = reminder(ring, &r.to, s.Hostname, now)
 		}
 	}
@@ -145,13 +144,16 @@ func recursBeyond(s *filter.Subject, t time.Time) bool {
 	return last.IsZero() || last.After(t)
 }
 
-// wanted reports whether a component is still to happen.
-func wanted(c *ical.Component) bool {
+// wanted reports whether an alarm is of something that is still to happen, and that
+// nobody has put off yet (RFC 9074 §6.1).
+func wanted(r filter.Ring) bool {
+	c := r.Instance.Comp
 	switch strings.ToUpper(c.Value("STATUS")) {
 	case "CANCELLED", "COMPLETED":
 		return false
 	}
-	return c.Prop("COMPLETED") == nil
+	seen, ok := r.Alarm.Stamp("ACKNOWLEDGED")
+	return c.Prop("COMPLETED") == nil && !(ok && seen.UTC && seen.Wall >= r.At.Unix())
 }
 
 // alarmed reads an object, and whose calendar it is in.

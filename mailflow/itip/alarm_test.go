@@ -34,6 +34,8 @@ func TestEmailAlarms(t *testing.T) {
 	h.put(201, "anna", home("anna")+"w.ics", event("w", times1+"RRULE:FREQ=DAILY;COUNT=3"+alarm))
 	h.put(201, "anna", home("anna")+"over.ics", event("over", "DTSTART:20260320T100000Z"+alarm))
 	h.put(201, "anna", home("anna")+"shown.ics", event("shown", times1+"BEGIN:VALARM|ACTION:DISPLAY|TRIGGER:-PT15M|END:VALARM"))
+	h.put(201, "anna", home("anna")+"off.ics", event("off", times1+"STATUS:CANCELLED"+alarm))
+	h.put(201, "anna", home("anna")+"seen.ics", event("seen", times1+strings.TrimPrefix(strings.Replace(alarm, "SUMMARY", "ACKNOWLEDGED:20270320T094500Z|SUMMARY", 1), "|")))
 	h.ring(time.Date(2027, 3, 20, 12, 0, 0, 0, time.UTC))
 	if len(h.sent) != 1 || h.sent[0].from != "" || h.sent[0].to != "anna@coop.example" {
 		t.Fatalf("sent %v", h.sent)

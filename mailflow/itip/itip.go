@@ -21,7 +21,7 @@
 // Alarms by e-mail go to who has set them, by deadline (alarm.go).
 //
 // RFCs: 6638 §3 and §4 (implicit scheduling), 5546 (iTIP), 6047 (iMIP), 5545 §3.6.6
-// (ACTION:EMAIL, to the calendar's owner only).
+// (ACTION:EMAIL, to the calendar's owner only), 9074 §6.1 (ACKNOWLEDGED).
 package itip
 
 import (
