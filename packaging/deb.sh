@@ -1,6 +1,7 @@
 #!/bin/sh
 # Makes a Debian package of a built program: deb.sh PROGRAM VERSION ARCH OUT.
-# The same input makes the same bytes; SOURCE_DATE_EPOCH dates the files.
+# The same input makes the same bytes; SOURCE_DATE_EPOCH dates the files, and
+# COMPRESSION is as dpkg-deb has it.
 set -eu
 umask 022
 program=$1 version=$2 arch=$3 out=$4
@@ -36,5 +37,5 @@ echo /etc/default/essaim >"$root/DEBIAN/conffiles"
 (cd "$root" && find etc lib usr -type f -print0 | LC_ALL=C sort -z | xargs -0 md5sum) >"$root/DEBIAN/md5sums"
 find "$root" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
 mkdir -p "$out"
-dpkg-deb --root-owner-group -Zxz --build "$root" "$out/essaim_${version}_${arch}.deb" >/dev/null
+dpkg-deb --root-owner-group "-Z${COMPRESSION:-xz}" --build "$root" "$out/essaim_${version}_${arch}.deb" >/dev/null
 echo "$out/essaim_${version}_${arch}.deb"
