@@ -3,6 +3,7 @@ package itip
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"essaim.coop/essaim/format/ical/itip"
@@ -19,7 +20,7 @@ import (
 //     would change or cancel an event that is there already does so only when the
 //     sender's domain has vouched for the message; otherwise it is an item in the
 //     inbox.
-//   - ORGANIZER has to be who the message is from. An answer changes nothing but
+//   - ORGANIZER has to be who the message is from, or served by it. An answer changes nothing but
 //     the PARTSTAT of who it is from, of a UID that is known.
 //   - A room is booked by members only.
 //
@@ -43,7 +44,7 @@ func (w *work) arrived(a *arrival, m *itip.Message, text []byte, from string) er
 	case itip.Reply, itip.Counter, itip.Refresh:
 		return w.answered(a, m, text, from)
 	}
-	if m.Organizer() != from && !w.same(m.Organizer(), from) {
+	if m.Organizer() != from && !w.same(m.Organizer(), from) && !serves(from, m.Organizer()) {
 		return fmt.Errorf("%w: ORGANIZER is %.100q", errForged, m.Organizer())
 	}
 	return w.invited(a, m, text, from, trusted)
@@ -69,6 +70,24 @@ func (w *work) sentBy(a *arrival, from string) (bool, error) {
 		err = errForged
 	}
 	return err == nil, err
+}
+
+// services are those that write in the name of their users, from one domain about
+// addresses in another; "" is any that sends.
+var services = []struct{ from, of string }{
+	{"email.apple.com", "imip.me.com"}, {"email.apple.com", "icloud.com"}, {"email.apple.com", "me.com"}, {"email.apple.com", "mac.com"},
+	{"", "group.calendar.google.com"}, // calendars that are nobody's mailbox
+}
+
+// serves reports whether mail from an address may be about another one.
+func serves(from, of string) bool {
+	domain := func(a string) string { return a[strings.LastIndexByte(a, '@')+1:] }
+	for _, s := range services {
+		if (s.from == "" || s.from == domain(from)) && s.of == domain(of) {
+			return true
+		}
+	}
+	return false
 }
 
 // same reports whether two addresses are of one account here.
@@ -147,7 +166,7 @@ func (w *work) account(id storage.AccountID) (a accounts.Account, err error) {
 // answered applies what an attendee has sent.
 func (w *work) answered(a *arrival, m *itip.Message, text []byte, from string) error {
 	all := m.Parts[0].All("ATTENDEE")
-	if who := itip.Address(all[0].Value); len(all) == 1 && who != from && !w.same(who, from) {
+	if who := itip.Address(all[0].Value); len(all) == 1 && who != from && !w.same(who, from) && !(a.Verified && serves(from, who)) {
 		return fmt.Errorf("%w: the answer of %.100q", errForged, who)
 	}
 	h, err := w.findWithGroups(a.Account, m.UID)

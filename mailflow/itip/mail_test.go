@@ -40,6 +40,26 @@ func TestFromElsewhere(t *testing.T) {
 	has(t, "off", h.read("ben", copyOf("out-1")), "STATUS:CANCELLED")
 }
 
+// A service writes in the name of its users: it may propose, and when its domain
+// vouches for it change and answer.
+func TestServices(t *testing.T) {
+	h := newHouse(t)
+	const organizer = "ORGANIZER;CN=Zoe;EMAIL=zoe@icloud.com:mailto:2_GIYDS@imip.me.com|ATTENDEE:mailto:ben@coop.example"
+	h.mail("ben", "", false, mailOf("Zoe <noreply@email.apple.com>", "REQUEST", times1+organizer))
+	has(t, "ben", h.read("ben", copyOf("out-1")), "PARTSTAT=NEEDS-ACTION:mailto:ben@")
+	h.mail("ben", "", false, mailOf("Zoe <noreply@email.apple.com>", "CANCEL", "SEQUENCE:1|"+times1+organizer))
+	has(t, "ben", h.read("ben", copyOf("out-1")), "!CANCELLED")
+	h.mail("ben", "", true, mailOf("Zoe <noreply@email.apple.com>", "CANCEL", "SEQUENCE:1|"+times1+organizer))
+	has(t, "ben", h.read("ben", copyOf("out-1")), "CANCELLED")
+
+	h.put(201, "anna", home("anna")+"z.ics", event("out-1", times1+byAnna+"ATTENDEE:mailto:zoe@icloud.com"))
+	reply := mailOf("Zoe <noreply@email.apple.com>", "REPLY", "ATTENDEE;PARTSTAT=DECLINED:mailto:zoe@icloud.com")
+	h.mail("anna", "", false, reply)
+	has(t, "anna", h.read("anna", "z.ics"), "!DECLINED")
+	h.mail("anna", "", true, reply)
+	has(t, "anna", h.read("anna", "z.ics"), "PARTSTAT=DECLINED")
+}
+
 // What somebody does who only says to be somebody.
 func TestForged(t *testing.T) {
 	h := newHouse(t)

@@ -87,6 +87,10 @@ func TestMembers(t *testing.T) {
 	h.put(204, "anna", home("anna")+"m.ics", strings.Join(kept, "\r\n"))
 	has(t, "ben", h.read("ben", copyOf("m")), "STATUS:CANCELLED")
 	has(t, "cleo", h.read("cleo", copyOf("m")), "!STATUS:CANCELLED", "!ben@")
+	h.put(204, "anna", home("anna")+"m.ics", strings.Replace(h.read("anna", "m.ics"), "ATTENDEE", andBen+"\r\nATTENDEE", 1))
+	has(t, "ben, again", h.read("ben", copyOf("m")), "!STATUS:CANCELLED", "SEQUENCE:2")
+	h.put(204, "anna", home("anna")+"m.ics", strings.Replace(h.read("anna", "m.ics"), "SUMMARY:Lunch", "SUMMARY:Tea", 1))
+	has(t, "ben, again", h.read("ben", copyOf("m")), "SUMMARY:Tea")
 	if status, _, _ := h.do("anna", "DELETE", home("anna")+"m.ics", ""); status != 204 {
 		t.Error(status)
 	}

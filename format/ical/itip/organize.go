@@ -15,9 +15,9 @@ type Group struct {
 }
 
 // Organize is what is stored of an organizer's new state of an object, nil when it
-// is what was given. SEQUENCE is raised where the times have changed and the
-// program has not done so (RFC 5546 §2.1.4); then the answers begin anew (RFC 6638
-// §3.2.8). What an answer has noted stays. With keep, which is that the client
+// is what was given. SEQUENCE is raised where the program has not done so and the
+// times have changed (RFC 5546 §2.1.4), or somebody is left out; with other times
+// the answers begin anew (RFC 6638 §3.2.8). What an answer has noted stays. With keep, which is that the client
 // knows no answers since its state (§3.2.10.1), they stay as well. Groups are
 // invited with their members.
 func Organize(old, new *ical.Object, keep bool, groups []Group) ([]byte, error) {
@@ -36,7 +36,7 @@ func Organize(old, new *ical.Object, keep bool, groups []Group) ([]byte, error) 
 			was = before.by[id]
 		}
 		moved := was != nil && Rescheduled(was, c)
-		if moved && sequence(c) <= sequence(was) {
+		if (moved || was != nil && uninvites(was, c)) && sequence(c) <= sequence(was) {
 			p.Set(c, ical.Prop{Name: "SEQUENCE", Value: strconv.Itoa(sequence(was) + 1)})
 		}
 		for _, a := range c.All("ATTENDEE") {
@@ -50,6 +50,17 @@ func Organize(old, new *ical.Object, keep bool, groups []Group) ([]byte, error) 
 		return nil, nil
 	}
 	return p.Apply(), nil
+}
+
+// uninvites reports whether a new state leaves out somebody: who is invited again
+// later must get a greater SEQUENCE than that of the CANCEL.
+func uninvites(was, is *ical.Component) bool {
+	for _, a := range was.All("ATTENDEE") {
+		if attendee(is, Address(a.Value)) == nil {
+			return true
+		}
+	}
+	return false
 }
 
 // organized is the line of an attendee in an organizer's new state.
