@@ -1,17 +1,13 @@
 package admin
 
 import (
-	"errors"
 	"fmt"
-	"io"
-	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
 
 	"essaim.coop/essaim/internal/page"
 	"essaim.coop/essaim/internal/zone"
-	"essaim.coop/essaim/storage"
 )
 
 func (d *Desk) pageRoutes() []page.Route {
@@ -65,15 +61,6 @@ func show[T any](x *page.Request, name, title string, out T, err error) error {
 		return problem(err)
 	}
 	return x.Page(name, title, out)
-}
-
-// after leads on when a form's operation is done, or says why not.
-func after(x *page.Request, to string, err error) error {
-	if err != nil {
-		return problem(err)
-	}
-	x.Redirect(to)
-	return nil
 }
 
 func id(x *page.Request) ID {
@@ -133,49 +120,6 @@ func (d *Desk) personPage(x *page.Request) error {
 
 func (d *Desk) personPath(x *page.Request) string { return fmt.Sprintf("/admin/people/%d", id(x).ID) }
 
-func (d *Desk) postPerson(x *page.Request) error {
-	name := x.Form("name")
-	yes := func(field string) *bool { b := x.Form(field) != ""; return &b }
-	_, err := d.ChangePerson(x.R.Context(), actor(x), ChangePersonIn{ID: id(x), Name: &name,
-		Cooperator: yes("cooperator"), Subscriber: yes("subscriber"), Admin: yes("admin")})
-	return after(x, d.personPath(x)+"?done=saved", err)
-}
-
-func (d *Desk) postApprove(x *page.Request) error {
-	_, err := d.Approve(x.R.Context(), actor(x), id(x))
-	return after(x, d.personPath(x)+"?done=approved", err)
-}
-
-func (d *Desk) postSuspend(x *page.Request) error {
-	to := x.Form("to") == "suspended"
-	_, err := d.ChangePerson(x.R.Context(), actor(x), ChangePersonIn{ID: id(x), Suspended: &to})
-	return after(x, d.personPath(x)+"?done=saved", err)
-}
-
-func (d *Desk) postRecovery(x *page.Request) error {
-	out, err := d.AllowRecovery(x.R.Context(), actor(x), id(x))
-	if err != nil {
-		return problem(err)
-	}
-	p, err := d.Person(x.R.Context(), actor(x), id(x))
-	return show(x, "person", "person.title", personData{p, out.Codes}, err)
-}
-
-func (d *Desk) postAddress(x *page.Request) error {
-	in := AddressIn{id(x), x.Form("address")}
-	do := d.AddAddress
-	if x.Form("do") == "remove" {
-		do = d.RemoveAddress
-	}
-	_, err := do(x.R.Context(), actor(x), in)
-	return after(x, d.personPath(x)+"?done=saved", err)
-}
-
-func (d *Desk) postDelete(x *page.Request) error {
-	_, err := d.DeletePerson(x.R.Context(), actor(x), DeletePersonIn{id(x), x.Form("address")})
-	return after(x, "/admin/people?done=deleted", err)
-}
-
 func (d *Desk) householdsPage(x *page.Request) error {
 	late := x.R.URL.Query().Get("late") != ""
 	from := fromOf(x)
@@ -218,45 +162,6 @@ func (h Household) MemberLinks() (out []MemberLink) {
 	return out
 }
 
-func (d *Desk) postHousehold(x *page.Request) error {
-	name, note, paid := x.Form("name"), x.Form("note"), x.Form("paid")
-	size, err := strconv.Atoi(x.Form("size"))
-	quota, err2 := gigabytes(x.Form("quota"))
-	if err = errors.Join(err, err2); err != nil {
-		return page.Problem{Word: "admin.invalid", Err: err}
-	}
-	_, err = d.ChangeHousehold(x.R.Context(), actor(x), ChangeHouseholdIn{ID: id(x), Name: &name, Note: &note, Paid: &paid, Size: &size, Quota: &quota})
-	return after(x, fmt.Sprintf("/admin/households/%d?done=saved", id(x).ID), err)
-}
-
-// gigabytes reads a size as people write it, with a point or a comma.
-func gigabytes(s string) (int64, error) {
-	f, err := strconv.ParseFloat(strings.Replace(s, ",", ".", 1), 64)
-	if err != nil || f < 0 || f > 1e6 {
-		return 0, fmt.Errorf("%q gigabytes: %w", s, storage.ErrInvalid)
-	}
-	return int64(f * 1e9), nil
-}
-
-func (d *Desk) postPayments(x *page.Request) error {
-	text := x.R.PostFormValue("csv")
-	if file, _, err := x.R.FormFile("file"); err == nil {
-		defer file.Close()
-		b, err := io.ReadAll(file)
-		if err != nil {
-			return err
-		}
-		text = string(b)
-	} else if large := (*http.MaxBytesError)(nil); errors.As(err, &large) {
-		return err
-	}
-	_, err := d.Payments(x.R.Context(), actor(x), PaymentsIn{text})
-	if errors.Is(err, storage.ErrInvalid) || errors.Is(err, storage.ErrNotFound) {
-		return page.Problem{Word: "households.badlist", Args: []any{err.Error()}, Err: err}
-	}
-	return after(x, "/admin/households?done=payments", err)
-}
-
 type invitationsData struct {
 	List    []Invitation
 	Domains []Domain
@@ -280,66 +185,14 @@ func (d *Desk) invitationsPage(x *page.Request) error {
 	return show(x, "invitations", "invitations.title", v, err)
 }
 
-func (d *Desk) postInvite(x *page.Request) error {
-	quota, err := gigabytes(x.Form("quota"))
-	size, err1 := strconv.Atoi(x.Form("size"))
-	days, err2 := strconv.Atoi(x.Form("days"))
-	uses, err3 := strconv.Atoi(x.Form("uses"))
-	if err = errors.Join(err, err1, err2, err3); err != nil {
-		return page.Problem{Word: "admin.invalid", Err: err}
-	}
-	fresh, err := d.Invite(x.R.Context(), actor(x), InviteIn{Note: x.Form("note"), Domain: x.Form("domain"), Language: x.Form("language"), Quota: quota,
-		Size: size, Days: days, Uses: uses, Cooperator: x.Form("cooperator") != "", Subscriber: x.Form("subscriber") != "", Approve: x.Form("approve") != ""})
-	if err != nil {
-		return problem(err)
-	}
-	v, err := d.invitations(x)
-	v.Fresh = fresh
-	return show(x, "invitations", "invitations.title", v, err)
-}
-
-func (d *Desk) postWithdraw(x *page.Request) error {
-	_, err := d.Withdraw(x.R.Context(), actor(x), InvitationID{x.Form("id")})
-	return after(x, "/admin/invitations?done=withdrawn", err)
-}
-
 func (d *Desk) groupsPage(x *page.Request) error {
 	list, err := d.Groups(x.R.Context(), actor(x), Nothing{})
 	return show(x, "groups", "groups.title", list, err)
 }
 
-func (d *Desk) postGroup(x *page.Request) error {
-	_, err := d.AddGroup(x.R.Context(), actor(x), AddGroupIn{x.Form("address"), x.Form("name"), x.Form("forward") != ""})
-	return after(x, "/admin/groups?done=saved", err)
-}
-
-func (d *Desk) postMembership(x *page.Request) error {
-	do := d.JoinGroup
-	if x.Form("do") == "remove" {
-		do = d.LeaveGroup
-	}
-	_, err := do(x.R.Context(), actor(x), MembershipIn{id(x), x.Form("member")})
-	return after(x, "/admin/groups?done=saved", err)
-}
-
-func (d *Desk) postDeleteGroup(x *page.Request) error {
-	_, err := d.DeleteGroup(x.R.Context(), actor(x), id(x))
-	return after(x, "/admin/groups?done=deleted", err)
-}
-
 func (d *Desk) domainsPage(x *page.Request) error {
 	list, err := d.Domains(x.R.Context(), actor(x), Nothing{})
 	return show(x, "domains", "domains.title", list, err)
-}
-
-func (d *Desk) postDomain(x *page.Request) error {
-	_, err := d.PutDomain(x.R.Context(), actor(x), Domain{x.Form("name"), x.Form("catchall"), x.Form("aliasof")})
-	return after(x, "/admin/domains?done=saved", err)
-}
-
-func (d *Desk) postRemoveDomain(x *page.Request) error {
-	_, err := d.RemoveDomain(x.R.Context(), actor(x), DomainName{x.Form("name")})
-	return after(x, "/admin/domains?done=deleted", err)
 }
 
 // domainPage shows what a domain must publish and, when asked, what the world
@@ -387,19 +240,6 @@ func (d *Desk) queuePage(x *page.Request) error {
 	return show(x, "queue", "queue.title", list, err)
 }
 
-func (d *Desk) postQueue(x *page.Request) error {
-	n, _ := strconv.ParseUint(x.Form("id"), 10, 64)
-	do := d.Retry
-	switch x.Form("do") {
-	case "hold":
-		do = d.Hold
-	case "drop":
-		do = d.Drop
-	}
-	_, err := do(x.R.Context(), actor(x), QueueID{n})
-	return after(x, "/admin/queue?done=saved", err)
-}
-
 func (d *Desk) tracesPage(x *page.Request) error {
 	in := TracesIn{x.R.URL.Query().Get("q"), ""}
 	list, err := d.FindTraces(x.R.Context(), actor(x), in)
@@ -423,12 +263,3 @@ func (d *Desk) coopPage(x *page.Request) error {
 
 // Gigabytes is the offered quota as the page shows it.
 func (c Coop) Gigabytes() float64 { return float64(c.Quota) / 1e9 }
-
-func (d *Desk) postCoop(x *page.Request) error {
-	quota, err := gigabytes(x.Form("quota"))
-	if err != nil {
-		return page.Problem{Word: "admin.invalid", Err: err}
-	}
-	_, err = d.SetCoop(x.R.Context(), actor(x), Coop{x.Form("name"), x.Form("domain"), x.Form("where"), x.Form("contact"), quota, strings.Fields(x.Form("languages"))})
-	return after(x, "/admin/coop?done=saved", err)
-}

@@ -16,6 +16,7 @@ import (
 	"html/template"
 	"io/fs"
 	"net/http"
+	"net/url"
 	"path"
 	"strings"
 	"time"
@@ -39,6 +40,34 @@ type View struct {
 	Done  string // a word's key: what just happened
 	Wrong error  // what went wrong; a Problem is shown in the reader's words
 	Data  any    // the page's own
+
+	back  string     // page that the form was on
+	typed url.Values // what a form was sent with that could not be done
+}
+
+// Typed is what a field shows: what was typed when the form could not be done,
+// else the value it has. Fields of passwords do not ask.
+func (v View) Typed(field string, value any) any {
+	if !v.typed.Has(field) { // a page can have more forms than one
+		return value
+	}
+	return v.typed.Get(field)
+}
+
+// Ticked is Typed for a box.
+func (v View) Ticked(field string, on bool) bool {
+	if v.typed == nil {
+		return on
+	}
+	return v.typed.Has(field)
+}
+
+// Back is where the link of a page of errors leads.
+func (v View) Back() string {
+	if v.back == "" {
+		return "/"
+	}
+	return v.back
 }
 
 // A Link is one entry of the navigation; Word is a word's key.

@@ -202,6 +202,10 @@ func (x *Request) Form(name string) string { return strings.TrimSpace(x.R.PostFo
 // form just did, by a word below done.
 func (x *Request) View(title string, data any) View {
 	v := View{Lang: x.Lang, Title: title, Coop: x.router.Coop(x.R.Context()), User: x.Who.Name, Nav: x.nav, Here: x.R.URL.Path, Data: data}
+	if x.R.Method != http.MethodGet { // nothing is there to be looked at
+		v.back = BackPath(x.R.Referer())
+		v.Here = v.back
+	}
 	if done := "done." + x.R.URL.Query().Get("done"); x.R.Method == http.MethodGet {
 		if _, ok := x.set.words[done]; ok {
 			v.Done = done
@@ -222,7 +226,7 @@ func (x *Request) Again(name, title string, data any, why error) error {
 		return why
 	}
 	v := x.View(title, data)
-	v.Wrong = why
+	v.Wrong, v.typed = why, x.R.PostForm
 	return x.set.Render(x.W, http.StatusUnprocessableEntity, name, v)
 }
 
