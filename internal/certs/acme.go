@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/crypto/acme"
@@ -46,7 +47,7 @@ type ACME struct {
 
 // NewACME prepares it; nothing is asked before Run.
 func NewACME(opt ACMEOptions) *ACME {
-	asking := &until{next: http.DefaultTransport, ctx: context.Background()}
+	asking := &until{next: http.DefaultTransport}
 	client := &http.Client{Transport: asking, Timeout: time.Minute}
 	if opt.Client != nil && opt.Client.Transport != nil {
 		asking.next = opt.Client.Transport
@@ -129,7 +130,7 @@ const (
 // Run gets the certificates that are missing and keeps them fresh until ctx
 // ends. It sleeps to the next deadline.
 func (a *ACME) Run(ctx context.Context) {
-	a.asking.ctx = ctx
+	a.asking.ctx.Store(&ctx)
 	pause := firstPause
 	for {
 		next := a.round(ctx)
@@ -186,13 +187,16 @@ func (a *ACME) note(name string, cert *tls.Certificate, err error) {
 // deadlines are minutes, and a stop must not wait for them.
 type until struct {
 	next http.RoundTripper
-	ctx  context.Context
+	ctx  atomic.Pointer[context.Context] // of Run, nil before it; the manager has goroutines of its own
 }
 
 // RoundTrip is http.RoundTripper.
 func (u *until) RoundTrip(r *http.Request) (*http.Response, error) {
 	ctx, cancel := context.WithCancel(r.Context())
-	stop := context.AfterFunc(u.ctx, cancel)
+	stop := func() bool { return true }
+	if until := u.ctx.Load(); until != nil {
+		stop = context.AfterFunc(*until, cancel)
+	}
 	resp, err := u.next.RoundTrip(r.WithContext(ctx))
 	if err != nil {
 		stop()

@@ -14,7 +14,8 @@ import (
 )
 
 // advance brings a copy of the tree from its own position in the journal to
-// another, in commits of about the size of an overlay.
+// another, in commits of a part of the size of an overlay: it is in no hurry,
+// and works beside a busy store.
 func (db *DB) advance(ctx context.Context, t *bolt.DB, to position) error {
 	s, pos, _, err := readState(t)
 	if err != nil {
@@ -27,7 +28,7 @@ func (db *DB) advance(ctx context.Context, t *bolt.DB, to position) error {
 				r := replayer{state: s, tree: tx}
 				pos, err = db.eachFrame(pos, to, func(string) {}, func(at position, payload []byte) (bool, error) {
 					err := r.frame(at.segment, at.offset, payload)
-					return s.over.size < db.opt.Overlay, errors.Join(err, ctx.Err())
+					return s.over.size < db.opt.Overlay/4, errors.Join(err, ctx.Err())
 				})
 				return err
 			})
@@ -39,6 +40,7 @@ func (db *DB) advance(ctx context.Context, t *bolt.DB, to position) error {
 		if err := sound(func() error { return t.Update(f.write) }); err != nil {
 			return db.wrote(err)
 		}
+		f.tidy()
 	}
 	return nil
 }
