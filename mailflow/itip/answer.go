@@ -29,7 +29,9 @@ func (w *work) attended(ch *calendar.Change, old, new *ical.Object, me string) e
 		out = firstAnswer(send, new, me)
 	case new == nil && (ch.Silent || cancelled(old)):
 	default:
-		out = send.Attended(old, new, me)
+		if out = send.Attended(old, new, me); out == nil && new != nil && itip.Forced(new) {
+			out = &itip.Out{To: organizer, Method: itip.Reply, Text: send.Reply(new, me)}
+		}
 	}
 	if out == nil || out.To == "" {
 		return nil

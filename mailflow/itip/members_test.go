@@ -117,6 +117,24 @@ func TestDecline(t *testing.T) {
 	}
 }
 
+// Ben's program asks that the answer be sent again (RFC 6638 §7.2).
+func TestForceSend(t *testing.T) {
+	h := newHouse(t)
+	h.put(201, "anna", home("anna")+"m.ics", event("m", times1+byAnna+andBen))
+	ben := h.read("ben", copyOf("m"))
+	h.put(204, "ben", home("ben")+copyOf("m"), strings.Replace(ben, "ORGANIZER", "ORGANIZER;SCHEDULE-FORCE-SEND=REPLY", 1))
+	item, n := h.inbox("anna")
+	if has(t, "the answer", item, "METHOD:REPLY", "PARTSTAT=NEEDS-ACTION", "!FORCE-SEND"); n != 1 {
+		t.Errorf("%d items", n)
+	}
+	has(t, "ben", h.read("ben", copyOf("m")), "!FORCE-SEND", "SCHEDULE-STATUS=1.2:mailto:anna@")
+	h.put(204, "anna", home("anna")+"m.ics", strings.Replace(h.read("anna", "m.ics"), "X-ESSAIM-REPLY", "SCHEDULE-FORCE-SEND=REQUEST;X-ESSAIM-REPLY", 1))
+	if _, n := h.inbox("ben"); n != 2 {
+		t.Errorf("%d items", n)
+	}
+	has(t, "anna", h.read("anna", "m.ics"), "!FORCE-SEND")
+}
+
 // Ben leaves out one instance, Anna another.
 func TestInstances(t *testing.T) {
 	h := newHouse(t)

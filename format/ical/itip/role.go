@@ -51,6 +51,17 @@ func Served(o *ical.Object) bool {
 	return true
 }
 
+// Forced reports whether an attendee's client wants an answer sent whatever has
+// changed (RFC 6638 §7.2).
+func Forced(o *ical.Object) bool {
+	for _, c := range o.Parts {
+		if p := c.Prop("ORGANIZER"); p != nil && strings.EqualFold(p.Param("SCHEDULE-FORCE-SEND"), "REPLY") {
+			return true
+		}
+	}
+	return false
+}
+
 // Attendees are the addresses of all attendees of an object, each once.
 func Attendees(o *ical.Object) (out []string) {
 	for _, c := range o.Parts {
