@@ -50,8 +50,12 @@ func (c *Config) publicAddresses() (out []netip.Addr) {
 	return out
 }
 
-// done is what the house has done for a domain by itself.
+// done is what the house has done for a domain by itself. Who asks may just have
+// published the names that certificates wait for.
 func (a *App) done(domain string) []admin.Health {
+	if a.acme != nil {
+		a.acme.Nudge()
+	}
 	out := []admin.Health{a.storeHealth(), {What: "domain", State: admin.Well, Value: domain}}
 	reader := admin.Health{What: "postmaster", State: admin.Bad, Value: "-"}
 	_ = a.db.View(func(tx *storage.Tx) error { // a failing disk shows in the store's line

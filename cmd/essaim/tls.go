@@ -1,10 +1,12 @@
 package main
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -78,6 +80,12 @@ func (a *App) authority(fallback *certs.Files) (*certs.ACME, error) {
 	c := a.cfg.TLS
 	opt := certs.ACMEOptions{Names: a.cfg.names(), Directory: c.Directory, Email: c.Email, Fallback: fallback,
 		Cache: filepath.Join(a.cfg.tlsDir(), "acme"), Logger: a.log}
+	if c.Directory == "" { // an authority in the house may know other names than the DNS here
+		opt.Resolves = func(ctx context.Context, name string) error {
+			_, err := net.DefaultResolver.LookupHost(ctx, name)
+			return err
+		}
+	}
 	if c.Roots != "" {
 		pem, err := os.ReadFile(c.Roots)
 		if err != nil {

@@ -29,6 +29,9 @@ type ACMEOptions struct {
 	Fallback  *Files       // served until there is a certificate
 	Client    *http.Client // for a test authority; nil is the usual one
 	Logger    *slog.Logger
+	// Resolves reports why a name leads nowhere. Such a name is not asked for:
+	// the authority would refuse it, and counts refusals. nil asks for all.
+	Resolves func(ctx context.Context, name string) error
 }
 
 // ACME keeps a certificate for each name from an authority that speaks RFC
@@ -43,6 +46,8 @@ type ACME struct {
 	mu      sync.Mutex
 	current map[string]*tls.Certificate
 	failed  map[string]error
+	missing bool // the last round failed only for names that lead nowhere
+	nudge   chan struct{}
 }
 
 // NewACME prepares it; nothing is asked before Run.
@@ -63,7 +68,7 @@ func NewACME(opt ACMEOptions) *ACME {
 			HostPolicy: autocert.HostWhitelist(opt.Names...),
 			Client:     &acme.Client{DirectoryURL: directory, HTTPClient: client, UserAgent: "essaim"},
 		},
-		current: map[string]*tls.Certificate{}, failed: map[string]error{},
+		current: map[string]*tls.Certificate{}, failed: map[string]error{}, nudge: make(chan struct{}, 1),
 	}
 }
 
@@ -123,9 +128,23 @@ func (a *ACME) Failed() map[string]error {
 
 // Pauses between attempts: an authority limits failures to a few an hour.
 const (
-	firstPause = time.Minute
-	longPause  = 6 * time.Hour
+	firstPause   = time.Minute
+	longPause    = 6 * time.Hour
+	missingPause = time.Hour // when nobody was asked
 )
+
+// Nudge says that somebody may just have published the names: when that was all
+// that was missing, the next attempt is now.
+func (a *ACME) Nudge() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.missing {
+		select {
+		case a.nudge <- struct{}{}:
+		default:
+		}
+	}
+}
 
 // Run gets the certificates that are missing and keeps them fresh until ctx
 // ends. It sleeps to the next deadline.
@@ -135,7 +154,7 @@ func (a *ACME) Run(ctx context.Context) {
 	for {
 		next := a.round(ctx)
 		if next <= 0 {
-			next, pause = pause, min(2*pause, longPause)
+			next, pause = a.patience(pause), min(2*pause, longPause)
 		} else {
 			pause = firstPause
 		}
@@ -144,17 +163,40 @@ func (a *ACME) Run(ctx context.Context) {
 		case <-ctx.Done():
 			timer.Stop()
 			return
+		case <-a.nudge:
+			timer.Stop()
 		case <-timer.C:
 		}
 	}
 }
 
+// patience is how long to wait after a round that failed.
+func (a *ACME) patience(pause time.Duration) time.Duration {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.missing {
+		return min(pause, missingPause)
+	}
+	return pause
+}
+
 // round asks for every name and returns when to look again; 0 when one failed.
 func (a *ACME) round(ctx context.Context) time.Duration {
 	next := 24 * time.Hour
+	missing, refused := false, false
+	defer func() {
+		a.mu.Lock()
+		a.missing = missing && !refused
+		a.mu.Unlock()
+	}()
 	for _, name := range a.opt.Names {
 		if ctx.Err() != nil {
 			return next
+		}
+		if err := a.leads(ctx, name); err != nil {
+			a.note(name, nil, err)
+			next, missing = 0, true
+			continue
 		}
 		cert, err := a.manager.GetCertificate(helloFor(name))
 		if err == nil && cert.Leaf == nil {
@@ -162,10 +204,25 @@ func (a *ACME) round(ctx context.Context) time.Duration {
 		}
 		a.note(name, cert, err)
 		if err != nil {
-			next = 0
+			next, refused = 0, true
 		}
 	}
 	return next
+}
+
+// leads reports why a name that has no certificate yet leads nowhere; one that
+// has is kept whatever the resolver says today.
+func (a *ACME) leads(ctx context.Context, name string) error {
+	a.mu.Lock()
+	known := a.current[name] != nil
+	a.mu.Unlock()
+	if known || a.opt.Resolves == nil {
+		return nil
+	}
+	if _, err := a.manager.Cache.Get(ctx, name); err == nil { // from before a restart
+		return nil
+	}
+	return a.opt.Resolves(ctx, name)
 }
 
 func (a *ACME) note(name string, cert *tls.Certificate, err error) {

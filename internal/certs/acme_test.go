@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -113,5 +114,53 @@ func TestACMEFailureKeepsTheFallback(t *testing.T) {
 	case <-done:
 	case <-time.After(60 * time.Second):
 		t.Fatal(fmt.Errorf("Run goes on after its context ended"))
+	}
+}
+
+// A name that leads nowhere is not asked for, and does not keep the others
+// from their certificates; once it is published, a nudge is enough.
+func TestACMEWaitsForNames(t *testing.T) {
+	a := newTestACME(t, true, false)
+	published := make(chan struct{})
+	a.opt.Resolves = func(_ context.Context, name string) error {
+		select {
+		case <-published:
+			return nil
+		default:
+		}
+		if name == "mta-sts.coop.example" {
+			return errors.New("no such host")
+		}
+		return nil
+	}
+	a.Nudge() // nothing is missing yet
+	if next := a.round(t.Context()); next != 0 || a.Failed()["mta-sts.coop.example"] == nil || len(a.Failed()) != 1 {
+		t.Fatalf("next %v, failures %v", next, a.Failed())
+	}
+	if err := serving(t, a, "mail.coop.example").VerifyHostname("mail.coop.example"); err != nil {
+		t.Error(err)
+	}
+	if a.patience(longPause) != missingPause {
+		t.Error("a name that is missing is looked for no more than one that was refused")
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	close(published)
+	go func() { a.Run(ctx); close(done) }()
+	defer func() { cancel(); <-done }()
+	for end := time.Now().Add(60 * time.Second); len(a.Failed()) > 0; time.Sleep(20 * time.Millisecond) {
+		a.Nudge()
+		if time.Now().After(end) {
+			t.Fatal(a.Failed())
+		}
+	}
+	if err := serving(t, a, "mta-sts.coop.example").VerifyHostname("mta-sts.coop.example"); err != nil {
+		t.Error(err)
+	}
+	opt := a.opt // after a restart, the resolver being away
+	opt.Resolves = func(context.Context, string) error { return errors.New("no resolver") }
+	again := NewACME(opt)
+	if next := again.round(t.Context()); next == 0 {
+		t.Errorf("what was there is lost: %v", again.Failed())
 	}
 }
