@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	"essaim.coop/essaim/dav"
@@ -165,15 +166,32 @@ func organized(o *ical.Object) bool {
 // groupsOf are the groups that an object invites, with their members.
 func groupsOf(tx *storage.Tx, o *ical.Object) (out []itip.Group) {
 	for _, address := range itip.Attendees(o) {
-		if a, err := accounts.Holder(tx, address); err == nil && a.Group && a.Resource == "" {
-			members := accounts.Members(tx, a.ID)
-			if len(members) > calendar.MaxAttendees {
-				continue
-			}
-			out = append(out, itip.Group{Address: address, Members: members})
+		if a, err := accounts.Holder(tx, address); err == nil && isGroup(a) {
+			out = append(out, itip.Group{Address: address, Members: people(tx, a.ID, nil, 0)})
 		}
 	}
 	return out
+}
+
+// isGroup reports whether an account is invited as its members; a room is as itself.
+func isGroup(a accounts.Account) bool { return a.Group && a.Resource == "" }
+
+const mostNested = 5 // groups in each other, as accounts has them
+
+// people adds who is in a group, itself or by another one.
+func people(tx *storage.Tx, group storage.AccountID, all []string, depth int) []string {
+	for _, address := range accounts.Members(tx, group) {
+		a, err := accounts.Holder(tx, address)
+		switch {
+		case err == nil && isGroup(a):
+			if depth < mostNested {
+				all = people(tx, a.ID, all, depth+1)
+			}
+		case !slices.Contains(all, address):
+			all = append(all, address)
+		}
+	}
+	return all
 }
 
 // elsewhere is the path of a scheduling object with a UID in another calendar of

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"essaim.coop/essaim/storage"
+	"essaim.coop/essaim/storage/accounts"
 	"essaim.coop/essaim/storage/calendar"
 )
 
@@ -189,6 +190,20 @@ func TestPreconditions(t *testing.T) {
 // The garden is invited as those who are in it.
 func TestGroup(t *testing.T) {
 	h := newHouse(t)
+	h.Update(func(tx *storage.Tx) error {
+		all, err := accounts.Create(tx, accounts.NewAccount{Address: "all@coop.example", Group: true}, h.Now)
+		for _, member := range []string{"garden@coop.example", "cleo@coop.example", "friend@else.example"} {
+			if err == nil {
+				err = accounts.AddMember(tx, all.ID, member)
+			}
+		}
+		return err
+	})
+	h.put(201, "cleo", home("cleo")+"all.ics", event("all", times1+"ORGANIZER:mailto:cleo@coop.example|ATTENDEE:mailto:all@coop.example"))
+	h.read("ben", copyOf("all"))
+	if len(h.sent) != 1 || h.sent[0].to != "friend@else.example" {
+		t.Errorf("sent %v", h.sent)
+	}
 	h.put(201, "cleo", home("cleo")+"g.ics", event("g", times1+"ORGANIZER:mailto:cleo@coop.example|ATTENDEE:mailto:garden@coop.example|ATTENDEE:mailto:nobody@coop.example"))
 	has(t, "cleo", h.read("cleo", "g.ics"), "CUTYPE=GROUP", "MEMBER=\"mailto:garden@coop.example\"", "SCHEDULE-STATUS=3.7:mailto:nobody@")
 	h.read("anna", copyOf("g"))

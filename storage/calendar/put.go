@@ -101,9 +101,6 @@ func count(s *recur.Series) error {
 // Scheduling reports whether the object has an organizer.
 func (in *Incoming) Scheduling() bool { return in.row.Scheduling }
 
-// Discard gives back what an object that was not put takes up.
-func (in *Incoming) Discard() { in.body.Discard() }
-
 // A UIDConflict says that an object cannot have its UID (RFC 4791 §5.3.2.1,
 // no-uid-conflict). It is an ErrConflict.
 type UIDConflict struct {
