@@ -112,6 +112,12 @@ func (x *Exchange) sees(m *mount) bool {
 	return x.engine.Sees == nil || x.engine.Sees(x.Request, "/"+strings.Join(m.prefix, "/")+"/")
 }
 
+// Sees reports whether the credentials of the request are good for the tree that
+// is mounted at prefix, so that no property leads to where they are not.
+func (s *Scope) Sees(prefix string) bool {
+	return s.x.engine.Sees == nil || s.x.engine.Sees(s.x.Request, prefix)
+}
+
 // parent resolves the collection a location is in, which may itself not be
 // there. A parent that is missing or no collection is a 409 (RFC 4918 §9.3.1,
 // 9.7.1, 9.8.5).

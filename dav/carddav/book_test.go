@@ -2,6 +2,7 @@ package carddav
 
 import (
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 
@@ -205,4 +206,15 @@ func TestPropertiesOfCards(t *testing.T) {
 	}
 	h.Want(201, nil, "anna", "MOVE", annaBook+"a.vcf", "", "Destination", annaHome+"other/a.vcf")
 	h.Want(207, []string{">seen<"}, "anna", "PROPFIND", annaHome+"other/a.vcf", "", "Depth", "0")
+}
+
+// Credentials that are not good for address books are not led to them (DAVx5 lists
+// every home it is told of, and shows what it may not read as an error).
+func TestHomeOfAnotherService(t *testing.T) {
+	h := newHouse(t)
+	ask := propfind("<C:addressbook-home-set/><C:directory-gateway/>")
+	principal := "/dav/principals/users/anna@coop.example/"
+	h.Want(207, []string{annaHome + "</D:href>", annaHome + "directory/"}, "anna", "PROPFIND", principal, ask, "Depth", "0")
+	h.Engine.Sees = func(_ *http.Request, prefix string) bool { return prefix != Prefix }
+	h.Want(207, []string{"404 Not Found", "!" + annaHome}, "anna", "PROPFIND", principal, ask, "Depth", "0")
 }

@@ -107,7 +107,7 @@ func directoryTag(s *dav.Scope, r dav.Resource, w *davxml.Writer) error {
 // (draft-daboo-carddav-directory-gateway).
 func (d *door) gateway() dav.Property {
 	return dav.Property{Name: davxml.CardDAV("directory-gateway"), Get: func(s *dav.Scope, r dav.Resource, w *davxml.Writer) error {
-		if r.Owner() != s.User {
+		if r.Owner() != s.User || !s.Sees(Prefix) {
 			return storage.ErrNotFound
 		}
 		a, err := accounts.Get(s.Tx, s.User)

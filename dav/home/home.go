@@ -153,11 +153,11 @@ func (t *Tree) home(s *dav.Scope, address string) (*Home, error) {
 }
 
 // HomeSet makes the property of principals that names their home: the user's own
-// only. Some clients follow it from groups, too, and would find there again what
+// only, and only to credentials that are good for it. Some clients follow it from groups, too, and would find there again what
 // is in the user's home already.
 func (t *Tree) HomeSet(name davxml.Name) dav.Property {
 	return dav.Property{Name: name, Get: func(s *dav.Scope, r dav.Resource, w *davxml.Writer) error {
-		if r.Owner() != s.User {
+		if r.Owner() != s.User || !s.Sees(t.Prefix) {
 			return storage.ErrNotFound
 		}
 		a, err := accounts.Get(s.Tx, r.Owner())
