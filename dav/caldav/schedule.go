@@ -40,7 +40,7 @@ type plan struct {
 // and writes into it what an organizer's program may have left out.
 func (c *cal) plan(up *dav.Upload, in *calendar.Incoming) error {
 	p := &plan{in: in}
-	up.Parsed = p
+	up.Parsed, up.Altered = p, false
 	err := up.DB().View(func(tx *storage.Tx) (err error) {
 		p.old, err = calendar.Get(tx, c.ID, up.Name)
 		if errors.Is(err, storage.ErrNotFound) {
@@ -96,46 +96,22 @@ func (c *cal) scheduled(up *dav.Upload, p *plan, raw []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	var old *ical.Object
-	if p.old.Item != 0 {
-		b, err := calendar.Read(up.DB(), &p.old)
-		if errors.Is(err, storage.ErrNotFound) {
-			return nil, dav.ErrStale
-		}
-		if err != nil {
-			return nil, err
-		}
-		if old, err = itip.ParseObject(b); err != nil {
-			return nil, err
-		}
+	old, err := p.before(up.DB())
+	if err != nil {
+		return nil, err
 	}
 	var me string
 	var organizes bool
 	var groups []itip.Group
 	err = up.DB().View(func(tx *storage.Tx) (err error) {
-		if p.old.Item == 0 && organized(o) {
+		if old == nil && organized(o) {
 			p.other = elsewhere(tx, c, o.UID)
 		}
-		own := accounts.SchedulesAs(tx, c.Account, up.User)
-		if me, organizes, err = itip.Role(o, own); err != nil {
-			return err
-		}
-		if old != nil {
-			was, did, _ := itip.Role(old, own)
-			if did && organized(o) && (was != me || !organizes) { // RFC 6638 §3.2.4.3
-				return itip.ErrOrganizer
-			}
-			if !did && was != "" && organizes && organized(old) {
-				return fmt.Errorf("%w: ORGANIZER", itip.ErrAttendee)
-			}
-			if !did && was != "" {
-				me, organizes = was, false
-			}
-		}
+		me, organizes, err = role(accounts.SchedulesAs(tx, c.Account, up.User), old, o)
 		if organizes && itip.Served(o) {
 			groups = groupsOf(tx, o)
 		}
-		return nil
+		return err
 	})
 	keep := up.Header.Get("If-Schedule-Tag-Match") != ""
 	switch {
@@ -151,6 +127,41 @@ func (c *cal) scheduled(up *dav.Upload, p *plan, raw []byte) ([]byte, error) {
 		return itip.Attend(old, o, me, keep)
 	}
 	return nil, nil
+}
+
+// before reads what is there, outside any transaction; nil when nothing is.
+func (p *plan) before(db *storage.DB) (*ical.Object, error) {
+	if p.old.Item == 0 {
+		return nil, nil
+	}
+	b, err := calendar.Read(db, &p.old)
+	if errors.Is(err, storage.ErrNotFound) {
+		return nil, dav.ErrStale
+	}
+	if err != nil {
+		return nil, err
+	}
+	return itip.ParseObject(b)
+}
+
+// role is what the writer is in an object: what they were in its old state, if they
+// had any part in that.
+func role(own func(string) bool, old, o *ical.Object) (me string, organizes bool, err error) {
+	if me, organizes, err = itip.Role(o, own); err != nil || old == nil {
+		return me, organizes, err
+	}
+	was, did, err := itip.Role(old, own)
+	switch {
+	case err != nil:
+		return me, organizes, nil // of another server; it is being mended
+	case did && organized(o) && (was != me || !organizes): // RFC 6638 §3.2.4.3
+		return "", false, itip.ErrOrganizer
+	case !did && was != "" && organizes:
+		return "", false, fmt.Errorf("%w: ORGANIZER", itip.ErrAttendee)
+	case !did && was != "":
+		return was, false, nil
+	}
+	return me, organizes, nil
 }
 
 // organized reports whether an object has an organizer.
