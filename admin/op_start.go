@@ -46,6 +46,9 @@ func (d *Desk) Start(ctx context.Context, _ people.Actor, in StartIn) (out Start
 		if in.Domain == "" {
 			in.Domain = coop.Domain
 		}
+		if list, lerr := accounts.Domains(tx); in.Domain == "" && lerr == nil && len(list) > 0 {
+			in.Domain = list[0].Name
+		}
 		ours = accounts.LocalDomain(tx, in.Domain)
 		return err
 	}); err != nil {

@@ -18,6 +18,7 @@ import (
 	"essaim.coop/essaim/internal/certs"
 	"essaim.coop/essaim/internal/trace"
 	"essaim.coop/essaim/internal/web"
+	"essaim.coop/essaim/internal/zone"
 	"essaim.coop/essaim/mailflow"
 	"essaim.coop/essaim/mailflow/itip"
 	"essaim.coop/essaim/mailflow/queue"
@@ -54,6 +55,9 @@ type App struct {
 	leaf    func() *x509.Certificate // the one in service
 	// provisional reports whether that is a throwaway; it is set with leaf.
 	provisional func() bool
+	// What is asked of the world outside, for the first steps.
+	resolver func() (zone.Resolver, error)
+	outbound func(context.Context, zone.Resolver) error
 }
 
 // A service is one door on its listeners.
@@ -76,6 +80,7 @@ func openApp(cfg Config, log *slog.Logger) (*App, error) {
 	a := &App{cfg: cfg, log: log, db: db, auth: accounts.NewService(db, log), views: mailbox.NewViews(0),
 		rings: map[string]*trace.Ring{}, gate: &web.Gate{Log: log}}
 	a.gate.Exempt = a.trusted
+	a.resolver, a.outbound = systemResolver, outbound
 	for _, kind := range traceKinds {
 		a.rings[kind] = trace.NewRing(kind)
 	}

@@ -183,7 +183,7 @@ func TestStoryPagesOnAPhone(t *testing.T) {
 	b.mu.Unlock()
 	b.signIn()
 	paths := []string{"/", "/devices", "/addresses", "/household", "/security", "/settings", "/log", "/admin", "/admin/people", "/admin/people/1",
-		"/admin/households", "/admin/invitations", "/admin/groups", "/admin/domains", "/admin/domains/coop.example", "/admin/queue", "/admin/traces", "/admin/log", "/admin/coop"}
+		"/admin/households", "/admin/invitations", "/admin/groups", "/admin/domains", "/admin/domains/coop.example", "/admin/start", "/admin/queue", "/admin/traces", "/admin/log", "/admin/coop"}
 	var titles []string
 	for _, lang := range []string{"fr", "nl", "en"} {
 		b.do(chromedp.Navigate(b.base+"/"), chromedp.Click("footer button[value="+lang+"]", chromedp.ByQuery), chromedp.WaitReady("html[lang="+lang+"]", chromedp.ByQuery))

@@ -78,6 +78,8 @@ func (a *App) done(domain string) []admin.Health {
 // them can be reached tells that port 25 is open.
 var wellKnown = []string{"gmail.com", "outlook.com", "proximus.be"}
 
+func systemResolver() (zone.Resolver, error) { return zone.SystemResolver() }
+
 func outbound(ctx context.Context, r zone.Resolver) error {
 	var d net.Dialer
 	return zone.Outbound(ctx, r, d.DialContext, wellKnown)

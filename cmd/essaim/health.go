@@ -10,7 +10,6 @@ import (
 	"essaim.coop/essaim/admin"
 	"essaim.coop/essaim/internal/page"
 	"essaim.coop/essaim/internal/trace"
-	"essaim.coop/essaim/internal/zone"
 	"essaim.coop/essaim/mailflow/queue"
 	"essaim.coop/essaim/storage"
 
@@ -21,7 +20,7 @@ import (
 func (a *App) desk() *admin.Desk {
 	return &admin.Desk{
 		DB: a.db, Logger: a.log, Origin: a.cfg.origin(), Wake: a.queue.Wake, Traces: a.traces, Health: a.health, Site: a.site,
-		Resolver: func() (zone.Resolver, error) { return zone.SystemResolver() }, Done: a.done, Outbound: outbound,
+		Resolver: a.resolver, Done: a.done, Outbound: a.outbound,
 	}
 }
 

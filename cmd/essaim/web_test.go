@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"io"
 	"log/slog"
 	"net"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"essaim.coop/essaim/internal/web"
+	"essaim.coop/essaim/internal/zone"
 	"essaim.coop/essaim/storage"
 	"essaim.coop/essaim/storage/accounts"
 )
@@ -26,6 +28,8 @@ func webApp(t *testing.T, cfg Config) *App {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { a.Close() })
+	a.resolver = func() (zone.Resolver, error) { return nil, errors.New("a test asks nobody") }
+	a.outbound = func(context.Context, zone.Resolver) error { return errors.New("a test asks nobody") }
 	if err := a.buildWeb(&tls.Config{}); err != nil {
 		t.Fatal(err)
 	}
