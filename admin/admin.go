@@ -51,7 +51,8 @@ type Desk struct {
 type Health struct {
 	What  string `json:"what"` // a word's key below health
 	State string `json:"state"`
-	Value string `json:"value"` // a figure or a name, as it is
+	Bytes int64  `json:"bytes,omitempty"`
+	Value string `json:"value"` // a figure or a name, as it is; empty with no Bytes is never
 }
 
 // States of a Health.

@@ -65,11 +65,13 @@ func office(t testing.TB) *testDesk {
 	ring.New("192.0.2.1").Event("rejected", "to", "bram@coop.example")
 	o.desk = &Desk{DB: db, Logger: slog.New(slog.DiscardHandler), Origin: "https://mail.coop.example", Now: func() time.Time { return start },
 		Wake: func() { o.woken++ }, Traces: ring.Recent,
-		Health: func(context.Context) []Health { return []Health{{"disk", Well, "12 GB"}, {"backup", Bad, "–"}} },
+		Health: func(context.Context) []Health {
+			return []Health{{What: "disk", State: Well, Bytes: 12e9, Value: "(30 %)"}, {What: "backup", State: Look}}
+		},
 		Site: func(domain string) zone.Site {
 			return zone.Site{Domain: domain, Host: "mail." + domain, Addresses: []netip.Addr{netip.MustParseAddr("192.0.2.1")}, Authority: "ca.example", PolicyID: "1"}
 		},
-		Done:     func(string) []Health { return []Health{{"domain", Well, "coop.example"}} },
+		Done:     func(string) []Health { return []Health{{What: "domain", State: Well, Value: "coop.example"}} },
 		Outbound: func(context.Context, zone.Resolver) error { return errors.New("connection timed out") },
 		Resolver: func() (zone.Resolver, error) {
 			return dnsTable{"coop.example MX": {"10 mail.coop.example."}, "mail.coop.example A": {"192.0.2.9"}}, nil
@@ -230,7 +232,7 @@ func TestInvitingAndApproving(t *testing.T) {
 		chloe, err = people.Accept(tx, people.Acceptance{Code: link[1], Local: "chloe", Name: "Chloe"}, people.Actor{}, start)
 		return err
 	})
-	if body := o.get("/admin"); !strings.Contains(body, "1 account waits") || !strings.Contains(body, "No household is late") {
+	if body := o.get("/admin"); !strings.Contains(body, "1 account waits") || !strings.Contains(body, "No household is late") || !strings.Contains(body, "12 GB (30 %)") || !strings.Contains(body, "backup: never") {
 		t.Error(body)
 	}
 	o.post(fmt.Sprintf("/admin/people/%d/approve", chloe.ID))

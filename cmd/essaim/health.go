@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"essaim.coop/essaim/admin"
-	"essaim.coop/essaim/internal/page"
 	"essaim.coop/essaim/internal/trace"
 	"essaim.coop/essaim/mailflow/queue"
 	"essaim.coop/essaim/storage"
@@ -51,7 +50,7 @@ func (a *App) health(context.Context) []admin.Health {
 	if err := unix.Statfs(a.cfg.Data, &disk); err == nil && disk.Blocks > 0 {
 		free := float64(disk.Bavail) / float64(disk.Blocks)
 		out = append(out, admin.Health{What: "disk", State: below(free, diskLook, diskBad),
-			Value: fmt.Sprintf("%s (%.0f %%)", page.Bytes(page.EN, int64(disk.Bavail)*int64(disk.Bsize)), free*100)})
+			Bytes: int64(disk.Bavail) * int64(disk.Bsize), Value: fmt.Sprintf("(%.0f %%)", free*100)})
 	}
 	if a.leaf != nil {
 		out = append(out, a.certificateHealth(now))
@@ -72,7 +71,7 @@ func (a *App) health(context.Context) []admin.Health {
 	memory := []metrics.Sample{{Name: "/memory/classes/total:bytes"}, {Name: "/memory/classes/heap/released:bytes"}}
 	metrics.Read(memory)
 	out = append(out, admin.Health{What: "memory", State: admin.Well,
-		Value: page.Bytes(page.EN, int64(memory[0].Value.Uint64()-memory[1].Value.Uint64()))})
+		Bytes: int64(memory[0].Value.Uint64() - memory[1].Value.Uint64())})
 	return out
 }
 
@@ -99,7 +98,7 @@ func (a *App) backupHealth(now time.Time) admin.Health {
 	case err != nil:
 		return admin.Health{What: "backup", State: admin.Bad, Value: err.Error()}
 	case at.IsZero():
-		return admin.Health{What: "backup", State: admin.Look, Value: "-"}
+		return admin.Health{What: "backup", State: admin.Look}
 	default:
 		return admin.Health{What: "backup", State: above(now.Sub(at), copyLook, copyBad), Value: at.Format("2006-01-02 15:04")}
 	}
