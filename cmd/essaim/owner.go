@@ -5,7 +5,6 @@ import (
 	"io/fs"
 	"os"
 	osuser "os/user"
-	"path/filepath"
 	"strconv"
 	"syscall"
 )
@@ -55,11 +54,30 @@ func handBack(data string) error {
 	return giveAll(data, int(st.Uid), int(st.Gid))
 }
 
+// giveAll gives what root has made below a directory to a user. The directory may
+// be that user's own and change meanwhile: no link leads out of it, and what has
+// another name elsewhere stays root's.
 func giveAll(dir string, uid, gid int) error {
-	return filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	return fs.WalkDir(root.FS(), ".", func(path string, d fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) { // gone meanwhile
+			return nil
+		}
 		if err != nil {
 			return err
 		}
-		return os.Lchown(path, uid, gid)
+		info, err := d.Info()
+		if err != nil {
+			return nil //nolint:nilerr // gone meanwhile
+		}
+		st, ok := info.Sys().(*syscall.Stat_t)
+		if !ok || st.Uid != 0 || !d.IsDir() && st.Nlink > 1 {
+			return nil
+		}
+		return root.Lchown(path, uid, gid)
 	})
 }
