@@ -137,8 +137,8 @@ func TestStoryThunderbirdContacts(t *testing.T) {
 	h.until(there, "BEGIN:VCARD", false)
 }
 
-// Mail arrives, is read here and answered elsewhere: what was done with it shows
-// on both sides.
+// Mail arrives, is read here and flagged elsewhere: what was done with it shows on
+// both sides. Then some is sent, and some thrown away.
 func TestStoryThunderbirdMail(t *testing.T) {
 	needs(t, "thunderbird")
 	h := newHouse(t, 1)
@@ -156,7 +156,17 @@ func TestStoryThunderbirdMail(t *testing.T) {
 		account.incomingServer = server;
 		const identity = MailServices.accounts.createIdentity();
 		identity.email = args[0];
-		account.addIdentity(identity);`, user(1), testPassword, h.base+993)
+		identity.fccFolderURI = server.serverURI + "/Sent";
+		account.addIdentity(identity);
+		const out = MailServices.outgoingServer.createServer("smtp");
+		const smtp = out.QueryInterface(Ci.nsISmtpServer);
+		smtp.hostname = "localhost";
+		smtp.port = args[3];
+		out.username = args[0];
+		out.password = args[1];
+		out.socketType = Ci.nsMsgSocketType.alwaysSTARTTLS;
+		out.authMethod = Ci.nsMsgAuthMethod.passwordCleartext;
+		identity.smtpServerKey = out.key;`, user(1), testPassword, h.base+993, h.base+587)
 	const here = `
 		const server = MailServices.accounts.allServers.find(s => s.type == "imap");
 		const inbox = await until(() => { const f = server.rootFolder.getFolderWithFlags(Ci.nsMsgFolderFlags.Inbox); if (!f) server.performExpand(null); return f; });
@@ -181,6 +191,33 @@ func TestStoryThunderbirdMail(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.js(here + `await until(() => mail("letter second"));`) // it is told, and does not ask
+	b.js(here+`
+		const fields = Cc["@mozilla.org/messengercompose/composefields;1"].createInstance(Ci.nsIMsgCompFields);
+		fields.from = fields.to = args[0];
+		fields.subject = "Réponse";
+		fields.body = "Merci 🐝";
+		const params = Cc["@mozilla.org/messengercompose/composeparams;1"].createInstance(Ci.nsIMsgComposeParams);
+		params.composeFields = fields;
+		const account = MailServices.accounts.findAccountForServer(server);
+		await MailServices.compose.initCompose(params).sendMsg(Ci.nsIMsgCompDeliverMode.Now, account.defaultIdentity, account.key, null, null);
+		await until(() => mail("Réponse"));`, user(1))
+	h.until(func() string { return mailsIn(t, c, "Sent") }, "=?UTF-8?Q?R=C3=A9ponse?=", true)
+	b.js(here + `inbox.deleteMessages([mail("letter second")], null, false, true, null, false);`)
+	h.until(func() string { return mailsIn(t, c, "Trash") }, "Subject: letter second", true)
+	h.until(func() string { return mailsIn(t, c, "INBOX") }, "Subject: letter second", false)
+}
+
+func mailsIn(t *testing.T, c *imapclient.Client, mailbox string) string {
+	t.Helper()
+	sel, err := c.Select(mailbox, nil).Wait()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all strings.Builder
+	for n := range sel.NumMessages {
+		all.Write(fetchOne(t, c, n+1))
+	}
+	return all.String()
 }
 
 func flagsOf(t *testing.T, c *imapclient.Client) string {
