@@ -75,14 +75,20 @@ type Finding struct {
 // dnsTime bounds a whole check.
 const dnsTime = 20 * time.Second
 
+// ours is ErrNotFound for a domain that is not the cooperative's.
+func (d *Desk) ours(domain string) error {
+	return d.DB.View(func(tx *storage.Tx) error {
+		if !accounts.LocalDomain(tx, domain) {
+			return fmt.Errorf("domain %.100s: %w", domain, storage.ErrNotFound)
+		}
+		return nil
+	})
+}
+
 // CheckDomain asks the DNS what the world sees of a domain.
 func (d *Desk) CheckDomain(ctx context.Context, _ people.Actor, in DomainName) (out []Finding, err error) {
-	ours := false
-	if err := d.DB.View(func(tx *storage.Tx) error { ours = accounts.LocalDomain(tx, in.Name); return nil }); err != nil {
+	if err := d.ours(in.Name); err != nil {
 		return nil, err
-	}
-	if !ours {
-		return nil, fmt.Errorf("domain %s: %w", in.Name, storage.ErrNotFound)
 	}
 	r, err := d.Resolver()
 	if err != nil {

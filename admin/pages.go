@@ -199,6 +199,9 @@ func (d *Desk) domainsPage(x *page.Request) error {
 // sees of it.
 func (d *Desk) domainPage(x *page.Request) error {
 	name := x.R.PathValue("name")
+	if err := d.ours(name); err != nil {
+		return problem(err)
+	}
 	var b strings.Builder
 	if err := zone.Print(&b, d.Site(name).Records()); err != nil {
 		return err

@@ -337,7 +337,7 @@ func TestOneTimeCodesAtSignIn(t *testing.T) {
 		t.Fatal(v.body)
 	}
 	code := func() string { return signin.CodeAt(secret[1], h.clock.get()) }
-	v.post("/security/codes", "code", "000000").sees(422, "/security/codes")
+	v.post("/security/codes", "code", "000000").sees(422, "/security/codes", secret[1], "le plus récent")
 	v.post("/security/codes", "code", code()).sees(200, "/security", "sont activés")
 	fresh := h.visitor()
 	fresh.post("/signin", "address", "amelie@coop.example", "password", goodWord, "to", "/settings").sees(200, "/signin/code")

@@ -175,15 +175,43 @@ func codesData(uri string) (map[string]any, error) {
 func (p *Portal) confirmCodes(x *page.Request) error {
 	now := p.Now()
 	err := p.change(x, "codes.begin", func(tx *storage.Tx) error { return signin.ConfirmCodes(tx, me(x), x.Form("code"), now) })
-	if errors.Is(err, signin.ErrCode) || errors.Is(err, storage.ErrNotFound) {
-		return x.Again("codes", "codes.title", map[string]any{"QR": template.URL(""), "Secret": "", "URI": template.URL("")},
-			page.Problem{Word: "codes.wrong", Err: err})
+	switch {
+	case errors.Is(err, signin.ErrCode):
+		return p.codesAgain(x, page.Problem{Word: "codes.wrong", Err: err})
+	case errors.Is(err, storage.ErrNotFound): // another tab switched them off
+		x.Redirect("/security/codes")
+		return nil
 	}
 	if err != nil {
 		return err
 	}
 	x.Redirect("/security?done=codes")
 	return nil
+}
+
+// codesAgain shows the same picture again: the app has it already.
+func (p *Portal) codesAgain(x *page.Request, why error) error {
+	var uri string
+	name := p.CoopName(x.R.Context())
+	err := p.DB.View(func(tx *storage.Tx) error {
+		a, err := accounts.Get(tx, me(x))
+		if err == nil {
+			uri, err = signin.PendingCodes(tx, a.ID, name, a.Address)
+		}
+		return err
+	})
+	if errors.Is(err, storage.ErrNotFound) { // they are on: the code was sent twice
+		x.Redirect("/security")
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	d, err := codesData(uri)
+	if err != nil {
+		return err
+	}
+	return x.Again("codes", "codes.title", d, why)
 }
 
 func (p *Portal) removeCodes(x *page.Request) error {

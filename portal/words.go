@@ -155,8 +155,7 @@ var words = func() page.Words {
 		"codes.scan":    t("Scan this with an authenticator app, such as Aegis, FreeOTP or your password manager.", "Scannez ceci avec une application d'authentification, comme Aegis, FreeOTP ou votre gestionnaire de mots de passe.", "Scan dit met een authenticatie-app, zoals Aegis, FreeOTP of je wachtwoordbeheerder."),
 		"codes.typed":   t("Or type this in:", "Ou tapez ceci :", "Of typ dit in:"),
 		"codes.confirm": t("Switch on", "Activer", "Aanzetten"),
-		"codes.wrong":   t("That was not the code of the app. Scan again and give the newest one.", "Ce n'était pas le code de l'application. Scannez de nouveau et donnez le plus récent.", "Dat was niet de code van de app. Scan opnieuw en geef de nieuwste."),
-		"codes.again":   t("Scan again", "Scanner de nouveau", "Opnieuw scannen"),
+		"codes.wrong":   t("That was not the code of the app. Please give the newest one.", "Ce n'était pas le code de l'application. Donnez le plus récent.", "Dat was niet de code van de app. Geef de nieuwste."),
 
 		"sessions.title":     t("Where you are signed in", "Vos connexions ouvertes", "Waar je aangemeld bent"),
 		"sessions.seen":      t("since %s, last seen %s", "depuis le %s, vu le %s", "sinds %s, laatst gezien %s"),

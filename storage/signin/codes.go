@@ -57,9 +57,23 @@ func BeginCodes(tx *storage.Tx, a storage.AccountID, issuer, name string) (uri s
 	if err != nil {
 		return "", err
 	}
+	return codesURI(secret, issuer, name), writeTOTP(tx, a, totp{Sealed: sealed})
+}
+
+// PendingCodes is the URI once more that BeginCodes returned, while no code has
+// come back: who mistyped one need not scan again.
+func PendingCodes(tx *storage.Tx, a storage.AccountID, issuer, name string) (uri string, err error) {
+	t, ok := readTOTP(tx, a)
+	if !ok || t.Confirmed {
+		return "", fmt.Errorf("one-time codes are not begun: %w", storage.ErrNotFound)
+	}
+	secret, err := open(tx, a, t.Sealed)
+	return codesURI(secret, issuer, name), err
+}
+
+func codesURI(secret []byte, issuer, name string) string {
 	q := url.Values{"secret": {base32Secret.EncodeToString(secret)}, "issuer": {issuer}}
-	uri = "otpauth://totp/" + url.PathEscape(issuer+":"+name) + "?" + strings.ReplaceAll(q.Encode(), "+", "%20")
-	return uri, writeTOTP(tx, a, totp{Sealed: sealed})
+	return "otpauth://totp/" + url.PathEscape(issuer+":"+name) + "?" + strings.ReplaceAll(q.Encode(), "+", "%20")
 }
 
 // ConfirmCodes takes the first code from the app and switches codes on.
