@@ -24,13 +24,14 @@ type Options struct {
 
 // A DB is the open store of one cooperative. Safe for concurrent use.
 type DB struct {
-	kv     kv.Engine
-	log    *slog.Logger
-	epoch  uint32
-	clean  bool // the last stop was in order
-	opened time.Time
-	ro     bool
-	nudges nudges
+	kv      kv.Engine
+	log     *slog.Logger
+	epoch   uint32
+	clean   bool // the last stop was in order
+	opened  time.Time
+	repeats repeats // not written after opening
+	ro      bool
+	nudges  nudges
 }
 
 // Open opens the store in dir, or makes one. A store of an older layout is
@@ -77,6 +78,9 @@ func (db *DB) begin() error {
 			t.Put(metaKey("clean"), []byte{1})
 		}
 		err := db.readMeta(t)
+		if err == nil && !db.clean {
+			db.repeats = readRepeats(t, db.opened)
+		}
 		if err == nil {
 			t.Delete(metaKey("clean"))
 		}

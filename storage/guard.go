@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"slices"
 	"time"
+
+	"essaim.coop/essaim/storage/kv"
 )
 
 // How long deliveries are noted: those of this life of the process until their
@@ -14,22 +16,31 @@ const (
 	guardCrashed = 24 * time.Hour
 )
 
+// repeats are the deliveries of a life that crashed, read once when the store
+// opens: no row but the one in order of time is written for a delivery.
+type repeats map[[32]byte]time.Time
+
+// readRepeats returns what was noted in the day before.
+func readRepeats(r kv.Reader, now time.Time) repeats {
+	out := repeats{}
+	from := append([]byte{0x0d}, guardTime(now.Add(-guardCrashed))...)
+	r.Scan(from, []byte{0x0e}, false, func(k, _ []byte) bool {
+		if len(k) == 1+8+32 {
+			out[[32]byte(k[9:])] = time.UnixMilli(int64(binary.BigEndian.Uint64(k[1:])))
+		}
+		return true
+	})
+	return out
+}
+
 // SeenBefore notes a delivery and reports whether it was noted in a life of the
 // process that crashed: then its answer may have been cut off, and this is the
 // same delivery again. Deliveries of this life are never taken for repeated.
 func (tx *Tx) SeenBefore(db *DB, hash [32]byte, now time.Time) bool {
-	key := append([]byte{0x0e}, hash[:]...)
-	if v := tx.Get(key); len(v) == 8 && !db.clean {
-		if at := time.UnixMilli(int64(binary.BigEndian.Uint64(v))); at.Before(db.opened) && now.Sub(at) < guardCrashed {
-			return true
-		}
+	if at, ok := db.repeats[hash]; ok && now.Sub(at) < guardCrashed {
+		return true
 	}
-	at := guardTime(now)
-	if old := tx.Get(key); old != nil {
-		tx.Delete(append(append([]byte{0x0d}, old...), hash[:]...))
-	}
-	tx.Put(key, at)
-	tx.Put(append(append([]byte{0x0d}, at...), hash[:]...), []byte{})
+	tx.Put(append(append([]byte{0x0d}, guardTime(now)...), hash[:]...), []byte{})
 	tx.forget(time.UnixMilli(0), now.Add(-guardCrashed))
 	tx.forget(db.opened, now.Add(-guardRunning))
 	return false
@@ -46,6 +57,5 @@ func (tx *Tx) forget(from, to time.Time) {
 	})
 	for _, k := range old {
 		tx.Delete(k)
-		tx.Delete(append([]byte{0x0e}, k[9:]...))
 	}
 }

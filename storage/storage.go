@@ -28,7 +28,6 @@
 //	                            nothing: the object is shared with the account
 //	0c name 00 account(4)       a cursor: the last ModSeq its owner has seen
 //	0d time(8) hash(32)         nothing: a delivery not to be repeated (guard.go)
-//	0e hash(32)                 its time
 //	0f collection(4) item(4) modseq(8)
 //	                            names the item left at that ModSeq (vacated.go)
 //	10 collection(4) item(4) owner(4) name
