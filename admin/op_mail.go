@@ -90,10 +90,7 @@ func (d *Desk) CheckDomain(ctx context.Context, _ people.Actor, in DomainName) (
 	if err := d.ours(in.Name); err != nil {
 		return nil, err
 	}
-	r, err := d.Resolver()
-	if err != nil {
-		return nil, err
-	}
+	r := d.resolver()
 	ctx, cancel := context.WithTimeout(ctx, dnsTime)
 	defer cancel()
 	return findings(zone.Check(ctx, r, d.Site(in.Name).Records())), nil

@@ -76,10 +76,7 @@ func (d *Desk) Start(ctx context.Context, _ people.Actor, in StartIn) (out Start
 func (d *Desk) lookOutside(ctx context.Context, out *Start, records, reverse []zone.Record) {
 	ctx, cancel := context.WithTimeout(ctx, dnsTime)
 	defer cancel()
-	r, err := d.Resolver()
-	if err != nil {
-		r = mute{err}
-	}
+	r := d.resolver()
 	var wg sync.WaitGroup
 	wg.Go(func() { out.Registrar = findings(zone.Check(ctx, r, records)) })
 	wg.Go(func() { out.Provider = findings(zone.Check(ctx, r, reverse)) })
@@ -92,6 +89,15 @@ func (d *Desk) lookOutside(ctx context.Context, out *Start, records, reverse []z
 		})
 	}
 	wg.Wait()
+}
+
+// resolver is the machine's; where it has none, nothing is known.
+func (d *Desk) resolver() zone.Resolver {
+	r, err := d.Resolver()
+	if err != nil {
+		return mute{err}
+	}
+	return r
 }
 
 // mute is a resolver where there is none.

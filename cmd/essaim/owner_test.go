@@ -56,4 +56,13 @@ func TestHandBack(t *testing.T) {
 			t.Errorf("%s belongs to %d, not %d", path, got, want)
 		}
 	}
+	if err := giveAll(dir, service+1, service+1); err != nil || ownerOf(t, dir) != service {
+		t.Errorf("what is somebody's already: %v", err)
+	}
+	if err := os.Chown(dir, 0, 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := giveAll(dir, service, service); err != nil || ownerOf(t, dir) != service {
+		t.Errorf("the directory itself, as a set-up leaves it: %v", err)
+	}
 }
