@@ -103,14 +103,20 @@ func (q *syncRequest) start(s *Scope) (Syncer, error) {
 	if q.token != "" {
 		q.next, err = s.Tx.ParseSyncToken(q.next.Collection, q.token)
 	}
-	return c, badToken(err)
+	return c, s.x.badToken(err)
 }
 
-func badToken(err error) error {
-	if errors.Is(err, storage.ErrInvalid) || errors.Is(err, storage.ErrFloor) {
-		return Forbidden(davxml.DAV("valid-sync-token"))
+// badToken is the answer to a token that leads nowhere. Thunderbird's address
+// books begin again after a 400 only, and after anything else never sync again.
+func (x *Exchange) badToken(err error) error {
+	if !errors.Is(err, storage.ErrInvalid) && !errors.Is(err, storage.ErrFloor) {
+		return err
 	}
-	return err
+	e := Forbidden(davxml.DAV("valid-sync-token"))
+	if strings.Contains(x.Request.UserAgent(), " Thunderbird/") {
+		e.Status = http.StatusBadRequest
+	}
+	return e
 }
 
 func (q *syncRequest) target(s *Scope) (Syncer, error) {
@@ -145,7 +151,7 @@ func (q *syncRequest) page(s *Scope, c Syncer, m *Multistatus) (err error) {
 		}
 		m.resource(s, href, r)
 	})
-	return badToken(err)
+	return s.x.badToken(err)
 }
 
 // removed writes the response for a member that is gone.

@@ -133,7 +133,10 @@ func TestStoryThunderbirdContacts(t *testing.T) {
 	h.put(url+"two.vcf", "text/vcard", card("two", "Nadia Wagner"))
 	b.js(here + `await synced(() => card("two").displayName == "Nadia Wagner");`)
 	h.curl("-X", "DELETE", url+"one.vcf")
-	b.js(here + `await synced(() => !card("one")); book.deleteCards([card("two")]);`)
+	b.js(here + `
+		book._syncToken = "data:,00000000-1-1"; // as if the house had been restored
+		await synced(() => !card("one"));
+		book.deleteCards([card("two")]);`)
 	h.until(there, "BEGIN:VCARD", false)
 }
 
