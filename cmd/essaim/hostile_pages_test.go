@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"essaim.coop/essaim/internal/page"
+	"essaim.coop/essaim/internal/zone"
 	"essaim.coop/essaim/mailflow/queue"
 	"essaim.coop/essaim/people"
 	"essaim.coop/essaim/storage"
@@ -87,10 +88,18 @@ func plant(t *testing.T, a *App) map[string]string {
 	return ids
 }
 
+// hostileDNS has the payload in every record.
+type hostileDNS struct{}
+
+func (hostileDNS) Lookup(context.Context, string, string) ([]string, error) {
+	return []string{payload}, nil
+}
+
 // Whatever anybody calls anything, it is text on every page, and a page is
 // framed by nobody.
 func TestNamesAreTextOnEveryPage(t *testing.T) {
 	a := webApp(t, Config{Hostname: "mail.coop.example"})
+	a.resolver = func() (zone.Resolver, error) { return hostileDNS{}, nil }
 	m, err := a.pages(&tls.Config{})
 	if err != nil {
 		t.Fatal(err)
@@ -115,7 +124,7 @@ func TestNamesAreTextOnEveryPage(t *testing.T) {
 		}
 		path = strings.TrimSuffix(path, "{$}")
 		q := url.QueryEscape(payload)
-		for _, query := range []string{"", "?q=" + q + "&to=" + q + "&done=" + q + "&emailaddress=" + url.QueryEscape(payload+"@coop.example")} {
+		for _, query := range []string{"", "?check=yes&q=" + q + "&to=" + q + "&done=" + q + "&emailaddress=" + url.QueryEscape(payload+"@coop.example")} {
 			w := visit(h, "GET", path+query, ids["session"])
 			if w.Code >= 500 {
 				t.Errorf("%s%s: %d", path, query, w.Code)
