@@ -148,9 +148,9 @@ const apiBody = 1 << 20
 
 func (d *Desk) apiRoutes() (routes []page.Route) {
 	for _, o := range d.operations() {
-		routes = append(routes, page.Route{Pattern: o.method + " " + o.path, Access: page.Admin, Body: apiBody, Do: o.answer})
+		routes = append(routes, page.Route{Pattern: o.method + " " + o.path, Access: page.Admin, Program: true, Body: apiBody, Do: o.answer})
 	}
-	return append(routes, page.Route{Pattern: "GET /api/openapi.json", Access: page.Admin, Do: func(x *page.Request) error {
+	return append(routes, page.Route{Pattern: "GET /api/openapi.json", Access: page.Admin, Program: true, Do: func(x *page.Request) error {
 		return writeJSON(x.W, http.StatusOK, d.description())
 	}})
 }

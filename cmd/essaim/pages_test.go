@@ -68,6 +68,10 @@ func outcome(w *httptest.ResponseRecorder) string {
 		return "sign in"
 	case w.Code == http.StatusSeeOther && strings.HasPrefix(to, "/prove?to="):
 		return "prove"
+	case w.Code == http.StatusUnauthorized && strings.Contains(w.Body.String(), "by /signin"):
+		return "sign in"
+	case w.Code == http.StatusUnauthorized && strings.Contains(w.Body.String(), "by /prove"):
+		return "prove"
 	case w.Code == http.StatusForbidden:
 		return "forbidden"
 	case w.Code >= 500:

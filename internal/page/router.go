@@ -4,6 +4,7 @@ import (
 	"context"
 	"embed"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -43,6 +44,9 @@ type Route struct {
 	Do      func(*Request) error
 	// Body bounds a form's size in bytes; 0 is 64 KiB.
 	Body int64
+	// Program says that programs ask: who may not come is told so by a status
+	// and problem details (RFC 9457), not led to a page.
+	Program bool
 }
 
 // A Room is the pages of one door: its templates and words, its navigation,
@@ -106,7 +110,7 @@ func (m *Router) Handler() http.Handler {
 
 func (m *Router) serve(w http.ResponseWriter, r *http.Request, route Route, room *Room) {
 	r.Body = http.MaxBytesReader(w, r.Body, route.Body)
-	x := &Request{W: w, R: r, router: m, set: room.Set}
+	x := &Request{W: w, R: r, router: m, set: room.Set, program: route.Program}
 	var err error
 	if token := m.token(r); token != "" {
 		x.Who, err = m.Identify(r, token)
@@ -158,6 +162,12 @@ func (x *Request) admit(a Access) error {
 
 // detour leads to a page that leads back here; a form is not sent twice.
 func (x *Request) detour(path string) {
+	if x.program {
+		x.W.Header().Set("Content-Type", "application/problem+json")
+		x.W.WriteHeader(http.StatusUnauthorized)
+		_, _ = fmt.Fprintf(x.W, `{"status":401,"title":"Unauthorized","detail":"first come by %s"}`, path)
+		return
+	}
 	back := x.R.URL.Path
 	if x.R.Method != http.MethodGet {
 		back = BackPath(x.R.Referer())
@@ -190,9 +200,10 @@ type Request struct {
 	Who  Identity
 	Lang Lang
 
-	router *Router
-	set    *Set
-	nav    []Link
+	program bool
+	router  *Router
+	set     *Set
+	nav     []Link
 }
 
 // Form returns a form's field without the spaces around it.
