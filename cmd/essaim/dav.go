@@ -30,19 +30,27 @@ var davScopes = []struct {
 	{carddav.Prefix, accounts.ScopeContacts},
 }
 
-// mountDAV puts the one engine, with all trees, behind /dav/.
-func (a *App) mountDAV(mux *web.Mux) {
+// mountDAV puts the one engine, with all trees, behind /dav/ and returns it.
+func (a *App) mountDAV(mux *web.Mux) http.Handler {
 	engine := dav.New(dav.Options{DB: a.db, Directory: a.auth.Directory(), User: davUser, Sees: davSees, Log: a.log, Hosts: []string{a.cfg.Hostname}})
 	webfs.Mount(engine)
 	caldav.Mount(engine)
 	carddav.Mount(engine)
-	mux.Handle(davRoot, &web.Guard{
+	door := &web.Guard{
 		By:   []web.Authenticator{&web.Basic{Realm: "essaim", Passwords: a.auth.For(accounts.ScopeDAV), Gate: a.gate}},
 		May:  func(r *http.Request, l sasl.Login) bool { return goodFor(l, r.URL.Path) },
 		Next: webfs.Mounting(engine, a.db, a.auth.Directory(), davUser), Log: a.log,
-	})
+	}
+	mux.Handle(davRoot, door)
 	mux.Handle("/.well-known/caldav", http.HandlerFunc(dav.WellKnown))
 	mux.Handle("/.well-known/carddav", http.HandlerFunc(dav.WellKnown))
+	return door
+}
+
+// walksDown reports whether a request asks for the way from the root down, as
+// Windows does before it mounts a folder.
+func walksDown(r *http.Request) bool {
+	return r.URL.Path == "/" && (r.Method == http.MethodOptions || r.Method == "PROPFIND")
 }
 
 func davUser(r *http.Request) storage.AccountID {

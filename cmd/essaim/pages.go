@@ -3,6 +3,7 @@ package main
 import (
 	"crypto/tls"
 	"net"
+	"net/http"
 	"strconv"
 	"strings"
 
@@ -11,13 +12,21 @@ import (
 	"essaim.coop/essaim/portal"
 )
 
-// mountPages puts the pages behind everything that no other door has.
-func (a *App) mountPages(mux *web.Mux, conf *tls.Config) error {
+// mountPages puts the pages behind everything that no other door has. At the
+// root itself they stand beside the DAV door.
+func (a *App) mountPages(mux *web.Mux, conf *tls.Config, davDoor http.Handler) error {
 	m, err := a.pages(conf)
 	if err != nil {
 		return err
 	}
-	mux.Handle("/", m.Handler())
+	pages := m.Handler()
+	mux.Handle("/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if walksDown(r) {
+			davDoor.ServeHTTP(w, r)
+			return
+		}
+		pages.ServeHTTP(w, r)
+	}))
 	return nil
 }
 

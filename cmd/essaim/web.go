@@ -16,8 +16,7 @@ import (
 // the doors are, and the one without, which only sends there.
 func (a *App) buildWeb(conf *tls.Config) error {
 	mux := &web.Mux{}
-	a.mountDAV(mux)
-	if err := a.mountPages(mux, conf); err != nil {
+	if err := a.mountPages(mux, conf, a.mountDAV(mux)); err != nil {
 		return err
 	}
 	https, err := a.webServer(mux)

@@ -163,6 +163,9 @@ func TestDAVTakesAppPasswordsOnly(t *testing.T) {
 			}
 		}
 	}
+	if status, body := askDepth(t, "PROPFIND", strings.TrimSuffix(url, "dav/"), "1", "for-files", whoAmI); status != http.StatusMultiStatus || !strings.Contains(body, "<D:href>/dav/</D:href>") {
+		t.Errorf("from the root down: %d %s", status, body)
+	}
 	for _, plain := range []string{"", "for-mail", "wrong"} {
 		if status, _ := ask(t, "PROPFIND", url, plain, whoAmI); status != http.StatusUnauthorized {
 			t.Errorf("%q: %d", plain, status)
