@@ -169,7 +169,7 @@ func (d *Desk) ChangePerson(ctx context.Context, by people.Actor, in ChangePerso
 		}
 		before := a
 		if in.Name != nil {
-			if err := people.CheckName(*in.Name); err != nil {
+			if err := accounts.CheckName(*in.Name); err != nil {
 				return err
 			}
 		}

@@ -112,12 +112,12 @@ func TestRecoveringEndsSessions(t *testing.T) {
 
 func TestNames(t *testing.T) {
 	for _, bad := range []string{"a\nb", "a\x00", "a\u202eb", "a\u2028b", "a\x7f", "\xff", strings.Repeat("é", 101)} {
-		if CheckName(bad) == nil {
+		if accounts.CheckName(bad) == nil {
 			t.Errorf("%q is a name", bad)
 		}
 	}
 	for _, good := range []string{"", "Amélie d'Hôtel-O'Brien", `"Bram" <b>`, strings.Repeat("é", 100), "李小龍", "👩‍🌾"} {
-		if err := CheckName(good); err != nil {
+		if err := accounts.CheckName(good); err != nil {
 			t.Error(err)
 		}
 	}

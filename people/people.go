@@ -44,9 +44,6 @@ func (by Actor) log(tx *storage.Tx, did string, about storage.AccountID, detail 
 
 // Join makes an account with all that a member or a group has from the start.
 func Join(tx *storage.Tx, n accounts.NewAccount, by Actor, now time.Time) (accounts.Account, error) {
-	if err := CheckName(n.Name); err != nil {
-		return accounts.Account{}, err
-	}
 	a, err := accounts.Create(tx, n, now)
 	if err != nil {
 		return a, err

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"essaim.coop/essaim/internal/page"
-	"essaim.coop/essaim/people"
 	"essaim.coop/essaim/storage"
 	"essaim.coop/essaim/storage/accounts"
 	"essaim.coop/essaim/storage/audit"
@@ -90,7 +89,7 @@ func (p *Portal) addDevice(x *page.Request) error {
 	}
 	scope, err := accounts.ParseScope(strings.Join(x.R.PostForm["scope"], ","))
 	switch {
-	case form.Device == "" || people.CheckName(form.Device) != nil:
+	case form.Device == "" || accounts.CheckName(form.Device) != nil:
 		return x.Again("devices", "devices.title", form, page.Problem{Word: "devices.noname"})
 	case err != nil:
 		return x.Again("devices", "devices.title", form, page.Problem{Word: "devices.noscope", Err: err})

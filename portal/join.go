@@ -54,7 +54,7 @@ func (p *Portal) join(x *page.Request) error {
 	if !slices.Contains(page.Languages, page.Lang(form.Language)) {
 		form.Language = string(x.Lang)
 	}
-	if err := people.CheckName(form.Name); err != nil {
+	if err := accounts.CheckName(form.Name); err != nil {
 		return x.Again("join", "join.title", form, page.Problem{Word: "settings.name", Err: err})
 	}
 	password := x.R.PostFormValue("password")

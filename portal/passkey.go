@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"essaim.coop/essaim/internal/page"
-	"essaim.coop/essaim/people"
 	"essaim.coop/essaim/storage"
 	"essaim.coop/essaim/storage/accounts"
 	"essaim.coop/essaim/storage/audit"
@@ -155,7 +154,7 @@ func (p *Portal) passkeyKeep(x *page.Request) error {
 		return err
 	}
 	now, name := p.Now(), x.R.URL.Query().Get("name")
-	if people.CheckName(name) != nil {
+	if accounts.CheckName(name) != nil {
 		name = "" // it has its day to be known by
 	}
 	err = p.change(x, "passkey.add", func(tx *storage.Tx) error {

@@ -35,7 +35,7 @@ func (p *Portal) settings(x *page.Request) error {
 			return err
 		}
 		a.Name, a.Hidden = name, x.Form("shown") == ""
-		if err := people.CheckName(name); err != nil {
+		if err := accounts.CheckName(name); err != nil {
 			return page.Problem{Word: "settings.name", Err: err}
 		}
 		if slices.Contains(page.Languages, page.Lang(lang)) {

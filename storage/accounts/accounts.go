@@ -229,8 +229,11 @@ func Create(tx *storage.Tx, n NewAccount, now time.Time) (Account, error) {
 	return a, Save(tx, a)
 }
 
-// Save writes an account's facts.
+// Save writes an account's facts; ErrInvalid for a name that CheckName refuses.
 func Save(tx *storage.Tx, a Account) error {
+	if err := CheckName(a.Name); err != nil {
+		return err
+	}
 	tx.Touch(storage.House)
 	return put(tx, key('a', a.ID, ""), a)
 }

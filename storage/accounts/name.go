@@ -1,4 +1,4 @@
-package people
+package accounts
 
 import (
 	"fmt"
