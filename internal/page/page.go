@@ -25,6 +25,7 @@ import (
 // A Set is the pages of one room. Each template file is a page that defines
 // "main"; it is set into the layout.
 type Set struct {
+	frame *template.Template // the layout
 	pages map[string]map[Lang]*template.Template
 	words Words
 }
@@ -101,6 +102,10 @@ func New(pages fs.FS, words Words) (*Set, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.frame, err = template.New("layout.html").Funcs(s.funcs(EN)).Option("missingkey=error").ParseFS(layout, "layout.html")
+	if err != nil {
+		return nil, err
+	}
 	if err := s.add(layout, "wrong.html"); err != nil {
 		return nil, err
 	}
@@ -112,20 +117,26 @@ func New(pages fs.FS, words Words) (*Set, error) {
 	return s, nil
 }
 
-// add reads one page, once for every language.
+// add reads one page. The layout is read once, and a page once; the languages
+// differ in their functions.
 func (s *Set) add(pages fs.FS, name string) error {
+	t, err := s.frame.Clone()
+	if err == nil {
+		t, err = t.ParseFS(pages, name)
+	}
+	if err == nil {
+		err = s.words.checkTemplate(t)
+	}
 	byLang := map[Lang]*template.Template{}
 	for _, lang := range Languages {
-		t, err := template.New("layout.html").Funcs(s.funcs(lang)).Option("missingkey=error").ParseFS(layout, "layout.html")
 		if err == nil {
-			t, err = t.ParseFS(pages, name)
+			byLang[lang], err = t.Clone()
 		}
-		if err != nil {
-			return fmt.Errorf("page %s: %w", name, err)
+		if err == nil {
+			byLang[lang].Funcs(s.funcs(lang))
 		}
-		byLang[lang] = t
 	}
-	if err := s.words.checkTemplate(byLang[EN]); err != nil {
+	if err != nil {
 		return fmt.Errorf("page %s: %w", name, err)
 	}
 	s.pages[strings.TrimSuffix(path.Base(name), ".html")] = byLang
