@@ -15,7 +15,7 @@
 //
 // Subpackages: recur expands recurrences, zone finds time zones, filter and view
 // are CalDAV's queries and partial answers, freebusy computes busy time, itip
-// makes and applies scheduling messages.
+// makes and applies scheduling messages, overlay keeps apart what is of one person.
 //
 // RFCs: 5545 (§3.1 lines, §3.3 values), 6868 (parameter encoding), 7986 and 9074
 // (their properties need no special reading), 4791 §4.1 (Object).

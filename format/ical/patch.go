@@ -112,6 +112,11 @@ func (p *Patch) Add(c *Component, prop Prop) {
 	p.edits = append(p.edits, edit{c.body, c.body, prop.Line(p.cal.eol)})
 }
 
+// AddLines is Add of text that is whole content lines.
+func (p *Patch) AddLines(c *Component, text string) {
+	p.edits = append(p.edits, edit{c.body, c.body, text})
+}
+
 // Set replaces the first property of that name, removes the others and adds it
 // when there is none.
 func (p *Patch) Set(c *Component, prop Prop) {
