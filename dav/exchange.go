@@ -147,3 +147,7 @@ func (s *Scope) require(r Resource, href string, p Privileges) error {
 	}
 	return nil
 }
+
+// Require is nil when the user may do all of p with r, the resource of the
+// request; otherwise the 403 that names what is missing.
+func (s *Scope) Require(r Resource, p Privileges) error { return s.require(r, s.x.at.raw, p) }

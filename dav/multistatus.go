@@ -114,7 +114,11 @@ func (m *Multistatus) respond(s *Scope, start int, r Resource, keep func(*storag
 	e.end = m.w.Len()
 	if keep != nil || len(e.late) > 0 {
 		m.entries = append(m.entries, e)
-		m.waiting += max(r.Stat().Size, 0)
+		n := r.Stat().Size
+		if heavy, ok := r.(Weighty); ok && n < 0 {
+			n = heavy.Weight()
+		}
+		m.waiting += max(n, 0)
 	}
 }
 

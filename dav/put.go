@@ -167,7 +167,7 @@ func (x *Exchange) putTarget(s *Scope, c *conditions) (t target, w Writer, err e
 	}
 	if t.r == nil {
 		err = s.require(t.parent, x.at.parentHref(), PrivBind)
-	} else {
+	} else if a, ok := t.r.(Annotated); !ok || !a.Annotates(s) {
 		err = s.require(t.r, x.at.raw, PrivWriteContent)
 	}
 	if err != nil {

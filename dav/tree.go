@@ -158,6 +158,19 @@ func (u *Upload) Stage() *blob.Writer { return u.db.Stage() }
 // the last first.
 func (u *Upload) Finally(fn func(committed bool)) { u.after = append(u.after, fn) }
 
+// An Annotated resource takes PUTs also from who may not change it but keep
+// something of their own with it. Write tells the one from the other, and asks
+// Scope.Require before it changes what is everybody's.
+type Annotated interface {
+	Annotates(s *Scope) bool
+}
+
+// A Weighty resource knows about how many bytes its late properties are made of
+// where Stat.Size does not say it.
+type Weighty interface {
+	Weight() int64
+}
+
 // A Maker is a collection that takes MKCOL (RFC 4918 §9.3, RFC 5689), and
 // MKCALENDAR where its Kind says so.
 type Maker interface {

@@ -6,7 +6,11 @@
 // words. Queries see every instance of what recurs, its exceptions and its
 // alarms, however far away; they open only objects that the index by time cannot
 // rule out. All calendars a member can see are in one home; name, colour, order
-// and default alarms of those of others are the member's own.
+// and default alarms of those of others are the member's own. So are the alarms in
+// objects of others and of groups, and whether an event there takes up one's time:
+// no member is shown another's, nor the owner's, and to set them takes the right
+// to read and to keep a state of one's own (RFC 4314 §2.1, s). Alarms by e-mail
+// are everybody's, as the server sends them to the owner.
 //
 //	RFC 4791   CalDAV           done
 //	RFC 5545   iCalendar 2.0    done; RSCALE (RFC 7529), xCal and jCal refused
@@ -110,7 +114,7 @@ func (d *door) Item(s *dav.Scope, c *home.Collection, id storage.ItemID) (string
 	if err != nil {
 		return "", nil, err
 	}
-	return o.Name, &object{in: c, row: o}, nil
+	return o.Name, newObject(s, c, o), nil
 }
 
 func (d *door) Named(s *dav.Scope, c *home.Collection, name string) (dav.Resource, error) {
@@ -118,9 +122,9 @@ func (d *door) Named(s *dav.Scope, c *home.Collection, name string) (dav.Resourc
 	if err != nil {
 		return nil, err
 	}
-	return &object{in: c, row: o}, nil
+	return newObject(s, c, o), nil
 }
 
 func (d *door) Items(s *dav.Scope, c *home.Collection, after string, fn func(string, dav.Resource) bool) error {
-	return calendar.Scan(s.Tx, c.ID, after, func(o calendar.Object) bool { return fn(o.Name, &object{in: c, row: o}) })
+	return calendar.Scan(s.Tx, c.ID, after, func(o calendar.Object) bool { return fn(o.Name, newObject(s, c, o)) })
 }

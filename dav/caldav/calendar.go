@@ -19,10 +19,11 @@ import (
 type cal struct{ *home.Collection }
 
 var (
-	_ dav.Writer  = (*cal)(nil)
-	_ dav.Deleter = (*cal)(nil)
-	_ dav.Carrier = (*cal)(nil)
-	_ dav.Syncer  = (*cal)(nil)
+	_ dav.Writer   = (*cal)(nil)
+	_ dav.Deleter  = (*cal)(nil)
+	_ dav.Carrier  = (*cal)(nil)
+	_ dav.Preparer = (*cal)(nil)
+	_ dav.Syncer   = (*cal)(nil)
 )
 
 func (c *cal) store() (calendar.Calendar, error) { return calendar.Of(c.Collection.Collection) }
@@ -102,11 +103,19 @@ func (c *cal) Write(s *dav.Scope, name string, old dav.Resource, up *dav.Upload)
 	if err != nil {
 		return nil, err
 	}
-	o, err := calendar.PutAs(s.Tx, k, name, p.in, s.User, silent(s.Header), up.Now)
-	if tag := o.ScheduleTag(); err == nil && tag != "" {
-		up.Answer.Set("Schedule-Tag", `"`+tag+`"`)
+	if p.only {
+		return p.keep(s, c, k, old.(*object).row, up)
 	}
-	return c.result(o, err)
+	if old != nil {
+		if err := s.Require(old, dav.PrivWriteContent); err != nil {
+			return nil, err
+		}
+	}
+	o, err := calendar.PutAs(s.Tx, k, name, p.in, s.User, silent(s.Header), up.Now)
+	if err != nil {
+		return nil, c.refused(err)
+	}
+	return p.keep(s, c, k, o, up)
 }
 
 // scheduleTagMatches evaluates If-Schedule-Tag-Match (RFC 6638 §3.2.10, §8.3).
@@ -121,23 +130,21 @@ func scheduleTagMatches(s *dav.Scope, r dav.Resource) error {
 	return dav.Status(http.StatusPreconditionFailed)
 }
 
-// result is the object, or the precondition that the calendar does not meet.
-func (c *cal) result(o calendar.Object, err error) (dav.Resource, error) {
+// refused is the precondition that the calendar does not meet.
+func (c *cal) refused(err error) error {
 	var conflict *calendar.UIDConflict
 	var wrong *calendar.TypeError
 	switch {
 	case errors.As(err, &conflict):
 		e := dav.Conflict(davxml.CalDAV("no-uid-conflict"))
 		e.Err = err
-		return nil, e.WithHref(c.Path(conflict.Name))
+		return e.WithHref(c.Path(conflict.Name))
 	case errors.As(err, &wrong):
 		e := dav.Forbidden(davxml.CalDAV("supported-calendar-component"))
 		e.Err = err
-		return nil, e
-	case err != nil:
-		return nil, err
+		return e
 	}
-	return &object{in: c.Collection, row: o}, nil
+	return err
 }
 
 // Delete is dav.Deleter.
@@ -183,6 +190,13 @@ func (c *cal) carry(s *dav.Scope, g dav.Carriage, how carrying) (dav.Resource, e
 	if err != nil {
 		return nil, err
 	}
-	o, err := how(s.Tx, from, src.row, to, g.Name, s.Now)
-	return c.result(o, err)
+	in, err := bare(g, src, to)
+	if err != nil {
+		return nil, err
+	}
+	o, err := how(s.Tx, from, src.row, to, g.Name, in, s.Now)
+	if err != nil {
+		return nil, c.refused(err)
+	}
+	return newObject(s, c.Collection, o), nil
 }

@@ -40,6 +40,7 @@ func freeBusy(x *dav.Exchange, body *davxml.Element) error {
 		}
 		const types = calendar.Event | calendar.FreeBusy | calendar.Availability
 		return calendar.Query(s.Tx, k.ID, types, r.Start.Unix(), r.End.Unix(), func(o calendar.Object) bool {
+			// as it is the owner's time that is asked for
 			all = append(all, &object{in: k.Collection, row: o})
 			return true
 		})

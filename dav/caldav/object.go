@@ -1,6 +1,7 @@
 package caldav
 
 import (
+	"bytes"
 	"io"
 	"net/http"
 	"time"
@@ -17,13 +18,16 @@ import (
 // A row is what the store knows of an object.
 type row = calendar.Object
 
-type carrying func(tx *storage.Tx, from calendar.Calendar, o calendar.Object, to calendar.Calendar, name string, now time.Time) (calendar.Object, error)
+type carrying func(tx *storage.Tx, from calendar.Calendar, o calendar.Object, to calendar.Calendar, name string, bare *calendar.Incoming, now time.Time) (calendar.Object, error)
 
 // An object is a calendar object resource.
 type object struct {
 	in *home.Collection
 	row
+	foreign bool              // it is not the user's, who has
+	own     calendar.Personal // of their own in it
 
+	size    int64           // of what was read for GET
 	raw     []byte          // once it was read
 	subject *filter.Subject // once it was parsed, for one zone
 }
@@ -33,6 +37,8 @@ var (
 	_ dav.Canonical = (*object)(nil)
 	_ dav.Holder    = (*object)(nil)
 	_ dav.Headed    = (*object)(nil)
+	_ dav.Annotated = (*object)(nil)
+	_ dav.Weighty   = (*object)(nil)
 )
 
 // Some clients ask for calendar-data in reports that it is not made for; they are
@@ -50,7 +56,22 @@ func (o *object) CanonicalPath() string               { return o.in.CanonicalPat
 func (o *object) Object() storage.Object { return storage.Object{Collection: o.in.ID, Item: o.Item} }
 
 // Content is dav.Reader.
-func (o *object) Content(db *storage.DB) (io.ReadCloser, error) { return db.OpenBlob(o.Blob) }
+func (o *object) Content(db *storage.DB) (io.ReadCloser, error) {
+	if !o.altered() {
+		return db.OpenBlob(o.Blob)
+	}
+	text, err := o.bytes(db)
+	if err != nil {
+		return nil, err
+	}
+	o.size = int64(len(text))
+	return content{bytes.NewReader(text)}, nil
+}
+
+// content is text with ranges.
+type content struct{ *bytes.Reader }
+
+func (content) Close() error { return nil }
 
 // Head is dav.Headed (RFC 6638 §8.2).
 func (o *object) Head(h http.Header) {
@@ -62,7 +83,16 @@ func (o *object) Head(h http.Header) {
 // Stat names the component, as RFC 4791 §5.3.4 and RFC 5545 §8.1 let it.
 func (o *object) Stat() dav.Stat {
 	t := ical.ContentType + "; charset=utf-8; component=" + o.Type.Names()[0]
-	return dav.Stat{ETag: o.ETag(), Size: o.Size, Type: t, Modified: o.ModTime(), Created: time.Unix(o.Created, 0)}
+	st := dav.Stat{ETag: o.ETag(), Size: o.Size, Type: t, Modified: o.ModTime(), Created: time.Unix(o.Created, 0)}
+	if o.foreign {
+		st.ETag, st.Modified = o.ETagFor(o.own), time.Unix(max(o.Modified, o.own.Changed), 0)
+	}
+	if o.altered() {
+		if st.Size = o.size; o.size == 0 {
+			st.Size = -1 // until it was made
+		}
+	}
+	return st
 }
 
 // Touch is dav.Holder: a client that follows the calendar sees the object changed.
@@ -77,7 +107,11 @@ func (o *object) Touch(s *dav.Scope) error {
 // bytes reads the object, outside any transaction.
 func (o *object) bytes(db *storage.DB) (_ []byte, err error) {
 	if o.raw == nil {
-		o.raw, err = calendar.Read(db, &o.row)
+		if o.foreign {
+			o.raw, err = calendar.ReadFor(db, &o.row, o.own)
+		} else {
+			o.raw, err = calendar.Read(db, &o.row)
+		}
 	}
 	return o.raw, err
 }

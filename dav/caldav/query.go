@@ -94,7 +94,7 @@ func (c candidate) open(x *dav.Exchange, s *dav.Scope) (string, *object, bool) {
 	if err != nil {
 		return "", nil, false
 	}
-	return strings.TrimSuffix(x.Href(true), "/") + dav.Path(o.Name), &object{in: k, row: o}, true
+	return strings.TrimSuffix(x.Href(true), "/") + dav.Path(o.Name), newObject(s, k, o), true
 }
 
 // candidates are the objects that the index by time cannot rule out, in order of
@@ -113,6 +113,9 @@ func candidates(x *dav.Exchange, f *filter.Comp) (out []candidate, err error) {
 			return nil
 		case x.Request.Header.Get("Depth") == "0":
 			return nil
+		}
+		if k.Account != s.User && byAlarm(f) {
+			from, to = calendar.Ever, calendar.Forever // the index knows the owner's
 		}
 		return calendar.Query(s.Tx, k.ID, types, from, to, func(o calendar.Object) bool {
 			out = append(out, candidate{item: o.Item})
@@ -137,6 +140,13 @@ func asked(f *filter.Comp) (types calendar.Types, from, to int64) {
 		to = r.End.Unix()
 	}
 	return types, from, to
+}
+
+// byAlarm reports whether a filter asks for alarms in a time range.
+func byAlarm(f *filter.Comp) bool {
+	return slices.ContainsFunc(f.Comps, func(c filter.Comp) bool {
+		return c.Name == "VALARM" && c.Range != nil || byAlarm(&c)
+	})
 }
 
 // queryZone is where floating times are: in the zone that the request names (RFC

@@ -34,6 +34,10 @@ type plan struct {
 	old   calendar.Object // none: Item is 0
 	other string          // the calendar that has the object already, its path
 	no    error           // what the old state has against it
+
+	apart bool   // it was divided, as the calendar is not the writer's, into in and
+	own   string // what is their own,
+	only  bool   // which is all that has changed
 }
 
 // plan holds an object with an organizer against what is there (RFC 6638 §3.2.4),
@@ -48,7 +52,10 @@ func (c *cal) plan(up *dav.Upload, in *calendar.Incoming) error {
 		}
 		return err
 	})
-	if err != nil || !in.Scheduling() && !p.old.Scheduling {
+	if err == nil && c.Account != up.User {
+		err = refusal(p.setApart(up))
+	}
+	if err != nil || p.only || !p.in.Scheduling() && !p.old.Scheduling {
 		return err
 	}
 	raw, err := readStaged(up)
@@ -66,6 +73,12 @@ func (c *cal) plan(up *dav.Upload, in *calendar.Incoming) error {
 	if text == nil {
 		return nil
 	}
+	up.Altered = true
+	return refusal(p.replace(up, text))
+}
+
+// replace has another text written than the one that came.
+func (p *plan) replace(up *dav.Upload, text []byte) error {
 	w := up.Stage()
 	if _, err := w.Write(text); err != nil {
 		w.Abort()
@@ -76,9 +89,9 @@ func (c *cal) plan(up *dav.Upload, in *calendar.Incoming) error {
 		return err
 	}
 	up.Finally(func(bool) { body.Discard() })
-	up.Altered = true
+	up.Body = body
 	p.in, err = calendar.Prepare(body)
-	return refusal(err)
+	return err
 }
 
 func readStaged(up *dav.Upload) ([]byte, error) {
@@ -233,7 +246,7 @@ func (p *plan) fresh(s *dav.Scope, c *cal, old dav.Resource) error {
 	if o, ok := old.(*object); ok {
 		now = o.row
 	}
-	if (p.in.Scheduling() || now.Scheduling) && (now.Item != p.old.Item || now.Sum != p.old.Sum) {
+	if (p.apart || p.in.Scheduling() || now.Scheduling) && (now.Item != p.old.Item || now.Sum != p.old.Sum) {
 		return dav.ErrStale
 	}
 	return p.no

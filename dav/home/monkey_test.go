@@ -99,6 +99,9 @@ func (m *monkey) body(method, path string) string {
 	switch method {
 	case "PUT":
 		b = m.item(pick(m.r, path[len(path)-1:], path[len(path)-1:], path[len(path)-1:], "a"), pick(m.r, "text", "other"))
+		if m.r.IntN(2) == 0 {
+			b = strings.Replace(b, "END:VEVENT", "TRANSP:TRANSPARENT\r\nBEGIN:VALARM\r\nACTION:DISPLAY\r\nTRIGGER:-PT"+pick(m.r, "1", "2")+"M\r\nEND:VALARM\r\nEND:VEVENT", 1)
+		}
 	case "MKCOL", "MKCALENDAR":
 		b = pick(m.r, "", m.mkcol("made"), m.mkcol("made"))
 	}

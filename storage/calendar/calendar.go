@@ -26,7 +26,9 @@
 // apart, and its objects have no row by UID, as several are about one thing.
 //
 // What people call a calendar, its colour and order, and whether it counts as busy
-// are properties of the collection, shared or a member's own.
+// are properties of the collection, shared or a member's own. Alarms that a member
+// sets in the object of somebody else are a property of the item, of that member's
+// own (personal.go); such a member has another entity tag.
 //
 // RFCs: 4791 §4 and §5.2 (calendars), §5.3.2.1 (what a calendar refuses), 6638
 // §2.2 (inbox) and §3.2.10 (Schedule-Tag), 7809 (time zones by name).

@@ -201,20 +201,20 @@ func TestCopyAndMove(t *testing.T) {
 			return err
 		}
 		from := h.calendar(tx, h.a)
-		if _, err := Copy(tx, from, o, from, "b", now); !errors.As(err, new(*UIDConflict)) {
+		if _, err := Copy(tx, from, o, from, "b", nil, now); !errors.As(err, new(*UIDConflict)) {
 			t.Errorf("a copy in the same calendar: %v", err)
 		}
-		n, err := Copy(tx, from, o, other, "b", now)
+		n, err := Copy(tx, from, o, other, "b", nil, now)
 		if err != nil || n.Blob != o.Blob || n.ETag() != o.ETag() {
 			t.Errorf("copy %+v of %+v: %v", n, o, err)
 		}
-		if _, err = Move(tx, from, o, from, "z", now); !errors.As(err, new(*UIDConflict)) {
+		if _, err = Move(tx, from, o, from, "z", nil, now); !errors.As(err, new(*UIDConflict)) {
 			t.Errorf("over another: %v", err)
 		}
-		if o, err = Move(tx, from, o, from, "y", now); err != nil {
+		if o, err = Move(tx, from, o, from, "y", nil, now); err != nil {
 			return err
 		}
-		_, err = Move(tx, from, o, other, "b", now) // over its own copy
+		_, err = Move(tx, from, o, other, "b", nil, now) // over its own copy
 		return err
 	})
 	h.update(func(tx *storage.Tx) error {

@@ -22,8 +22,10 @@ type Object struct {
 	Blob       blob.ID
 	Size       int64 // bytes
 	Sum        [sumSize]byte
-	Tag        uint64 // counts the changes that a schedule tag tells
-	Created    int64  // seconds since 1970
+	Personal   bool          // it has what is its owner's alone (package overlay)
+	Bare       [sumSize]byte // Sum without that, when there is some
+	Tag        uint64        // counts the changes that a schedule tag tells
+	Created    int64         // seconds since 1970
 	Modified   int64
 	First      int64 // nothing of it is before, or Ever
 	Last       int64 // or after; Forever
@@ -52,9 +54,9 @@ func (o *Object) ScheduleTag() string {
 // ModTime is when the object was changed last.
 func (o *Object) ModTime() time.Time { return time.Unix(o.Modified, 0) }
 
-// The row of an object: format (1), type and 80 for scheduling, sum, then varints
-// for the body, size, tag, times, first and last, the name with its length, and
-// the UID.
+// The row of an object: format (1), type with 80 for scheduling and 40 for what is
+// its owner's alone, sum, with the 40 the sum without that, then varints for the
+// body, size, tag, times, first and last, the name with its length, and the UID.
 const rowFormat = 1
 
 func (o *Object) marshal() []byte {
@@ -63,8 +65,14 @@ func (o *Object) marshal() []byte {
 	if o.Scheduling {
 		kind |= 0x80
 	}
+	if o.Personal {
+		kind |= 0x40
+	}
 	b = append(b, rowFormat, kind)
 	b = append(b, o.Sum[:]...)
+	if o.Personal {
+		b = append(b, o.Bare[:]...)
+	}
 	for _, v := range []int64{int64(o.Blob), o.Size, int64(o.Tag), o.Created, o.Modified, o.First, o.Last, int64(len(o.Name))} {
 		b = binary.AppendVarint(b, v)
 	}
@@ -76,9 +84,15 @@ func unmarshal(id storage.ItemID, b []byte) (o Object, err error) {
 	if len(b) < 2+sumSize || b[0] != rowFormat {
 		return o, bad
 	}
-	o = Object{Item: id, Type: Types(b[1] & 0x7f), Scheduling: b[1]&0x80 != 0}
+	o = Object{Item: id, Type: Types(b[1] & 0x3f), Scheduling: b[1]&0x80 != 0, Personal: b[1]&0x40 != 0}
 	copy(o.Sum[:], b[2:])
-	b = b[2+sumSize:]
+	if b = b[2+sumSize:]; o.Personal {
+		if len(b) < sumSize {
+			return o, bad
+		}
+		copy(o.Bare[:], b)
+		b = b[sumSize:]
+	}
 	var v [8]int64
 	for i := range v {
 		n := 0

@@ -58,6 +58,9 @@ func Prepare(body *blob.Staged) (*Incoming, error) {
 	in := &Incoming{body: body, row: Object{UID: strings.Clone(s.UID), Type: TypeOf(s.Type), Size: body.Size}}
 	copy(in.row.Sum[:], body.Sum[:])
 	in.rings = filter.HasAlarm(s.Object, "EMAIL")
+	if err := in.row.bare(s); err != nil {
+		return nil, err
+	}
 	if s.Attendees() > MaxAttendees {
 		return nil, ErrAttendees
 	}
@@ -227,8 +230,16 @@ func Touch(tx *storage.Tx, c Calendar, o Object) error {
 }
 
 // Copy puts an object into another calendar. An object of the same UID that has
-// the name there is replaced; see Put for the conflicts.
-func Copy(tx *storage.Tx, from Calendar, o Object, to Calendar, name string, now time.Time) (Object, error) {
+// the name there is replaced; see Put for the conflicts. Nothing goes with it that
+// is of one member alone: of an object with what is its owner's, bare is to be the
+// text without it when the calendars are not of one account, ErrInvalid otherwise.
+func Copy(tx *storage.Tx, from Calendar, o Object, to Calendar, name string, bare *Incoming, now time.Time) (Object, error) {
+	switch {
+	case from.Account == to.Account || !o.Personal:
+		bare = nil
+	case bare == nil || bare.row.UID != o.UID || bare.row.Sum != o.Bare:
+		return Object{}, fmt.Errorf("object %d has what is its owner's: %w", o.Item, storage.ErrInvalid)
+	}
 	old, exists, err := place(tx, to, name, &o)
 	if err == nil && exists {
 		err = Remove(tx, to, old)
@@ -237,9 +248,14 @@ func Copy(tx *storage.Tx, from Calendar, o Object, to Calendar, name string, now
 		return Object{}, err
 	}
 	n := o
+	if bare != nil {
+		n = bare.row
+		n.Blob = tx.Attach(bare.body)
+	} else {
+		tx.Retain(o.Blob)
+	}
 	n.Item, n.Name, n.Created, n.Modified, n.Tag = 0, name, now.Unix(), now.Unix(), 1
-	tx.Retain(o.Blob)
-	if err := n.save(tx, to, o.Size); err != nil {
+	if err := n.save(tx, to, n.Size); err != nil {
 		return Object{}, err
 	}
 	_, rings := readAlarm(from.ID, o.Item, tx.Get(alarmKey(from.ID, o.Item)))
@@ -248,11 +264,11 @@ func Copy(tx *storage.Tx, from Calendar, o Object, to Calendar, name string, now
 }
 
 // Move puts an object into another calendar or renames it; see Copy.
-func Move(tx *storage.Tx, from Calendar, o Object, to Calendar, name string, now time.Time) (Object, error) {
+func Move(tx *storage.Tx, from Calendar, o Object, to Calendar, name string, bare *Incoming, now time.Time) (Object, error) {
 	if from.ID == to.ID {
 		return rename(tx, from, o, name)
 	}
-	n, err := Copy(tx, from, o, to, name, now)
+	n, err := Copy(tx, from, o, to, name, bare, now)
 	if err != nil {
 		return Object{}, err
 	}

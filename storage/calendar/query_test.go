@@ -112,7 +112,7 @@ func TestSyncModel(t *testing.T) {
 				return Remove(tx, c, old)
 			case err == nil && n == 1:
 				to := fmt.Sprint("m", rng.IntN(12))
-				o, err := Move(tx, c, old, c, to, now)
+				o, err := Move(tx, c, old, c, to, nil, now)
 				if errors.As(err, new(*UIDConflict)) {
 					return nil
 				}

@@ -199,7 +199,7 @@ func TestDeadlines(t *testing.T) {
 		c := h.calendar(tx, h.a)
 		o, err := Get(tx, c.ID, "1.ics")
 		if err == nil {
-			_, err = Move(tx, c, o, h.calendar(tx, h.b), "m.ics", now)
+			_, err = Move(tx, c, o, h.calendar(tx, h.b), "m.ics", nil, now)
 		}
 		return err
 	})
