@@ -5,7 +5,7 @@ TIME    ?= 60s
 DATA    ?= demo-data
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS  = -s -w -X main.version=$(VERSION)
-TOOLS    = swaks libnet-ssleay-perl isync curl python3 postfix ca-certificates xfsprogs btrfs-progs pebble vdirsyncer khard litmus rclone khal todoman python3-caldav python3-dateutil cadaver davfs2 gvfs-backends libglib2.0-bin dbus chromium thunderbird evolution-data-server python3-gi gir1.2-ecal-2.0 gir1.2-ebook-1.2 systemd
+TOOLS    = git gcc libc6-dev swaks libnet-ssleay-perl isync curl python3 postfix ca-certificates xfsprogs btrfs-progs pebble vdirsyncer khard litmus rclone khal todoman python3-caldav python3-dateutil cadaver davfs2 gvfs-backends libglib2.0-bin dbus chromium thunderbird evolution-data-server python3-gi gir1.2-ecal-2.0 gir1.2-ebook-1.2 systemd
 
 .PHONY: build run test unit race lint check crash bench fuzz cross tools dist deb release clean
 
