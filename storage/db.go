@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"path/filepath"
 	"time"
@@ -136,6 +137,16 @@ func (db *DB) Stats() kv.Stats { return db.kv.Stats() }
 // Stage starts a body that a transaction can attach. It is written outside any
 // transaction.
 func (db *DB) Stage() *blob.Writer { return db.kv.Stage() }
+
+// StageAll stages what r has; nothing stays of it after an error.
+func (db *DB) StageAll(r io.Reader) (*blob.Staged, error) {
+	w := db.Stage()
+	if _, err := io.Copy(w, r); err != nil {
+		w.Abort()
+		return nil, err
+	}
+	return w.Finish()
+}
 
 // OpenBlob reads a body; ErrNotFound when the last reference is gone.
 func (db *DB) OpenBlob(id blob.ID) (*blob.Reader, error) {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"time"
 
@@ -43,12 +44,7 @@ func putSample(db *storage.DB, address string, s sampleCard, v vcard.Version, no
 	if err != nil {
 		return err
 	}
-	w := db.Stage()
-	if _, err := w.Write(c.Bytes()); err != nil {
-		w.Abort()
-		return err
-	}
-	body, err := w.Finish()
+	body, err := db.StageAll(bytes.NewReader(c.Bytes()))
 	if err != nil {
 		return err
 	}

@@ -39,12 +39,7 @@ func (d *demoCmd) events(a *App) error {
 
 // putEvent puts an object into somebody's calendar.
 func putEvent(db *storage.DB, address, name, text string, now time.Time) error {
-	w := db.Stage()
-	if _, err := w.Write([]byte(text)); err != nil {
-		w.Abort()
-		return err
-	}
-	body, err := w.Finish()
+	body, err := db.StageAll(strings.NewReader(text))
 	if err != nil {
 		return err
 	}

@@ -2,7 +2,7 @@ package main
 
 import (
 	"fmt"
-	"io"
+	"strings"
 	"time"
 
 	"essaim.coop/essaim/storage"
@@ -46,12 +46,7 @@ func (d *demoCmd) folders(a *App) error {
 func (d *demoCmd) folder(a *App, f sampleFolder, now time.Time) error {
 	bodies := map[string]files.Content{}
 	for name, text := range f.files {
-		w := a.db.Stage()
-		if _, err := io.WriteString(w, text); err != nil {
-			w.Abort()
-			return err
-		}
-		body, err := w.Finish()
+		body, err := a.db.StageAll(strings.NewReader(text))
 		if err != nil {
 			return err
 		}

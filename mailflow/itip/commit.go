@@ -1,6 +1,7 @@
 package itip
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -19,12 +20,7 @@ import (
 type staged struct{ discards []func() }
 
 func (s *staged) body(db *storage.DB, text []byte) (*blob.Staged, error) {
-	w := db.Stage()
-	if _, err := w.Write(text); err != nil {
-		w.Abort()
-		return nil, err
-	}
-	b, err := w.Finish()
+	b, err := db.StageAll(bytes.NewReader(text))
 	if err == nil {
 		s.discards = append(s.discards, b.Discard)
 	}

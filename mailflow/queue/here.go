@@ -65,12 +65,7 @@ func (q *Queue) restage(e *Entry) (*mailbox.Incoming, error) {
 		return nil, err
 	}
 	defer body.Close()
-	w := q.DB.Stage()
-	if _, err := io.Copy(w, io.NewSectionReader(body, 0, body.Size())); err != nil {
-		w.Abort()
-		return nil, err
-	}
-	s, err := w.Finish()
+	s, err := q.DB.StageAll(io.NewSectionReader(body, 0, body.Size()))
 	if err != nil {
 		return nil, err
 	}

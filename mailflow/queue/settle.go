@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -165,12 +166,7 @@ func (q *Queue) report(e *Entry, action report.Action, list []report.Recipient, 
 
 // StageReport makes a report ready for a transaction.
 func StageReport(db *storage.DB, r *report.Report) (*mailbox.Incoming, error) {
-	w := db.Stage()
-	if _, err := w.Write(r.Bytes()); err != nil {
-		w.Abort()
-		return nil, err
-	}
-	s, err := w.Finish()
+	s, err := db.StageAll(bytes.NewReader(r.Bytes()))
 	if err != nil {
 		return nil, err
 	}
