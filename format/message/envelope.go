@@ -187,8 +187,12 @@ func plainName(out, v []byte) (_, rest []byte, ok bool) {
 		return append(out, "NIL"...), v[1:], true
 	}
 	out = append(out, '"')
+	start := len(out)
 	if len(v) > 1 && v[0] == '"' && v[1] != '"' {
 		end := bytes.IndexByte(v[1:], '"') + 1
+		if end > maxQuoted+1 {
+			return out, v, false
+		}
 		for _, c := range v[1:max(1, end)] {
 			if c < ' ' || c >= 127 || c == '\\' {
 				return out, v, false
@@ -206,7 +210,7 @@ func plainName(out, v []byte) (_, rest []byte, ok bool) {
 			n++
 		}
 		if n == 0 {
-			return append(out, '"'), skip1(v), !first && len(v) > 0 && v[0] == '<'
+			return append(out, '"'), skip1(v), !first && len(v) > 0 && v[0] == '<' && len(out)-start <= maxQuoted
 		}
 		if !first {
 			out = append(out, ' ')
@@ -239,7 +243,7 @@ func plainAddress(out, v []byte) (_, rest []byte, ok bool) {
 	for n < len(v) && class[v[n]]&inLocal != 0 {
 		n++
 	}
-	if n == 0 || n >= len(v) || v[n] != '@' {
+	if n == 0 || n > maxQuoted || n >= len(v) || v[n] != '@' {
 		return out, v, false
 	}
 	out = append(append(out, v[:n]...), `" "`...)
@@ -247,7 +251,7 @@ func plainAddress(out, v []byte) (_, rest []byte, ok bool) {
 	for n = 0; n < len(v) && class[v[n]]&inDomain != 0; {
 		n++
 	}
-	if n == 0 || n >= len(v) || v[n] != '>' {
+	if n == 0 || n > maxQuoted || n >= len(v) || v[n] != '>' {
 		return out, v, false
 	}
 	return append(append(out, v[:n]...), '"'), v[n+1:], true

@@ -122,7 +122,9 @@ func FuzzScan(f *testing.F) {
 
 // What is read the quick way is what the whole parser reads.
 func FuzzPlainAddresses(f *testing.F) {
-	for _, s := range []string{"Zoe  Lambert <z@e.org>", "\"a, b\" <x@y.z>,\r\n\tc d <e.f@g>, <h@i>", "<a@b>,", "a <b@c> d", "=?utf-8?q?x?= <a@b>", "a\rb <c@d>", "\"\" <a@b>", "a\"b\" <c@d>"} {
+	long := strings.Repeat("a", maxQuoted+1) // a literal, not a quoted string
+	for _, s := range []string{"Zoe  Lambert <z@e.org>", "\"a, b\" <x@y.z>,\r\n\tc d <e.f@g>, <h@i>", "<a@b>,", "a <b@c> d", "=?utf-8?q?x?= <a@b>", "a\rb <c@d>", "\"\" <a@b>", "a\"b\" <c@d>",
+		"<" + long + "@b>", "<a@" + long + ">", "\"" + long + "\" <a@b>", strings.Repeat("a ", 501) + "<b@c>"} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, v []byte) {
@@ -201,8 +203,11 @@ func shape(p *Part) string {
 
 func FuzzReadOffsets(f *testing.F) {
 	f.Add(AppendOffsets(nil, ScanBytes(crlf("Content-Type: multipart/mixed; boundary=b\n\n--b\n\na\n--b\nContent-Type: message/rfc822\n\n\nb\n--b--\n"))))
+	f.Add([]byte("\x92\x92\x92\x92\x92\x92\x00\x92\x92\x92\x92\x92\x100\x00")) // it ends beyond any message
+	f.Add([]byte{0, 1, 5, 2, 0, 0, 9, 0})                                      // a part that begins before the body it is in, and ends behind it
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if p, err := ReadOffsets(b, 3); err == nil {
+			inside(t, p)
 			if q, err := ReadOffsets(AppendOffsets(nil, p), 0); err != nil || len(q.Children) != len(p.Children) {
 				t.Fatalf("%v", err)
 			}

@@ -36,7 +36,7 @@ var ErrOffsets = errors.New("message: offsets of parts are malformed")
 // front of the message's header now.
 func ReadOffsets(b []byte, prefix int64) (*Part, error) {
 	r := offsetReader{b: b}
-	p := r.part(0, 0)
+	p := r.part(0, bounds{0, maxOffset - prefix}, 0)
 	if p == nil || len(r.b) > 0 {
 		return nil, ErrOffsets
 	}
@@ -55,16 +55,22 @@ func (p *Part) shift(n int64) {
 	}
 }
 
+// maxOffset is where a message ends at the latest.
+const maxOffset = 1 << 40
+
 type offsetReader struct {
 	b     []byte
 	parts int
 }
 
-func (r *offsetReader) part(from int64, depth int) *Part {
+// bounds are those of the body that a part is in.
+type bounds struct{ start, end int64 }
+
+func (r *offsetReader) part(from int64, in bounds, depth int) *Part {
 	var v [4]uint64
 	for i := range v {
 		n := 0
-		if v[i], n = binary.Uvarint(r.b); n <= 0 || v[i] > 1<<40 {
+		if v[i], n = binary.Uvarint(r.b); n <= 0 || v[i] > maxOffset {
 			return nil
 		}
 		r.b = r.b[n:]
@@ -75,15 +81,19 @@ func (r *offsetReader) part(from int64, depth int) *Part {
 	p := &Part{HeaderStart: from + int64(v[0])}
 	p.BodyStart = p.HeaderStart + int64(v[1])
 	p.End = p.BodyStart + int64(v[2])
+	if p.HeaderStart < in.start || p.End > in.end {
+		return nil
+	}
+	body := bounds{p.BodyStart, p.End}
 	for range v[3] >> 1 {
-		c := r.part(p.HeaderStart, depth+1)
+		c := r.part(p.HeaderStart, body, depth+1)
 		if c == nil {
 			return nil
 		}
 		p.Children = append(p.Children, c)
 	}
 	if v[3]&1 != 0 {
-		if p.Message = r.part(p.HeaderStart, depth+1); p.Message == nil {
+		if p.Message = r.part(p.HeaderStart, body, depth+1); p.Message == nil {
 			return nil
 		}
 	}
