@@ -7,25 +7,15 @@ type ACLArgs struct {
 
 // MailboxIdentifier reads the arguments of DELETEACL and LISTRIGHTS.
 func (d *Decoder) MailboxIdentifier(utf8Names bool) (a ACLArgs, err error) {
-	if a.Mailbox, err = d.spMailbox(utf8Names); err != nil {
-		return a, err
-	}
-	if a.Identifier, err = d.spAString(); err != nil {
-		return a, err
-	}
+	a.Mailbox = d.spMailbox(utf8Names)
+	a.Identifier = d.spAString()
 	return a, d.CRLF()
 }
 
 // SetACL reads the arguments of SETACL.
 func (d *Decoder) SetACL(utf8Names bool) (a ACLArgs, err error) {
-	if a.Mailbox, err = d.spMailbox(utf8Names); err != nil {
-		return a, err
-	}
-	if a.Identifier, err = d.spAString(); err != nil {
-		return a, err
-	}
-	if a.Rights, err = d.spAString(); err != nil {
-		return a, err
-	}
+	a.Mailbox = d.spMailbox(utf8Names)
+	a.Identifier = d.spAString()
+	a.Rights = d.spAString()
 	return a, d.CRLF()
 }

@@ -9,11 +9,16 @@ import (
 )
 
 // A Decoder reads commands. Not safe for concurrent use.
+//
+// Its first mistake stays until Begin: what is read after it is empty and takes
+// nothing from the reader, so that a command is read from end to end as its
+// grammar is written, and the error is looked at once.
 type Decoder struct {
 	// Continue asks the client for the literal it has announced.
 	Continue func() error
 
 	br      *bufio.Reader
+	err     error
 	left    int
 	stopped bool  // the line's end has been read
 	literal int64 // bytes announced without waiting, not read yet
@@ -30,7 +35,7 @@ func NewDecoder(br *bufio.Reader) *Decoder {
 
 // Begin starts a command.
 func (d *Decoder) Begin(stranger bool) {
-	d.left, d.stopped, d.literal, d.depth = MaxLine, false, 0, 0
+	d.err, d.left, d.stopped, d.literal, d.depth = nil, MaxLine, false, 0, 0
 	d.keys, d.texts, d.mayDrop = 0, 0, maxDrop
 	if stranger {
 		d.left, d.mayDrop = MaxLineStranger, maxSkip
@@ -41,27 +46,50 @@ func (d *Decoder) Begin(stranger bool) {
 // there is no telling where the next command begins.
 var ErrTooLong = &Error{status: "BAD", Code: "TOOBIG", Text: "command too long"}
 
-func (d *Decoder) peek() (byte, error) {
-	b, err := d.br.Peek(1)
-	if err != nil {
-		return 0, ioError(err)
+// fail keeps the first mistake.
+func (d *Decoder) fail(err error) {
+	if d.err == nil {
+		d.err = err
 	}
-	return b[0], nil
 }
 
-func (d *Decoder) next() (byte, error) {
+func (d *Decoder) bad(format string, args ...any) { d.fail(bad(format, args...)) }
+
+// limit refuses what is well formed and too much.
+func (d *Decoder) limit(text string) { d.fail(&Error{status: "NO", Code: "LIMIT", Text: text}) }
+
+// peek returns the next byte and leaves it there; 0 after a mistake. No
+// grammar has a NUL in it.
+func (d *Decoder) peek() byte {
+	if d.err != nil {
+		return 0
+	}
+	b, err := d.br.Peek(1)
+	if err != nil {
+		d.fail(ioError(err))
+		return 0
+	}
+	return b[0]
+}
+
+// next takes a byte; 0 after a mistake.
+func (d *Decoder) next() byte {
 	if d.left <= 0 {
-		return 0, ErrTooLong
+		d.fail(ErrTooLong)
+	}
+	if d.err != nil {
+		return 0
 	}
 	c, err := d.br.ReadByte()
 	if err != nil {
-		return 0, ioError(err)
+		d.fail(ioError(err))
+		return 0
 	}
 	d.left--
 	if c == '\n' {
 		d.stopped = true
 	}
-	return c, nil
+	return c
 }
 
 func ioError(err error) error {
@@ -71,228 +99,213 @@ func ioError(err error) error {
 	return err
 }
 
+// skip takes c if it is next.
+func (d *Decoder) skip(c byte) bool {
+	if d.peek() != c || d.err != nil {
+		return false
+	}
+	d.next()
+	return d.err == nil
+}
+
+func (d *Decoder) sp() {
+	if !d.skip(' ') {
+		d.bad("a space is missing")
+	}
+}
+
 // SP reads one space.
 func (d *Decoder) SP() error {
-	c, err := d.peek()
-	if err != nil {
-		return err
-	}
-	if c != ' ' {
-		return bad("a space is missing")
-	}
-	_, err = d.next()
-	return err
+	d.sp()
+	return d.err
 }
 
-// skipByte reads c if it is next.
-func (d *Decoder) skipByte(c byte) (bool, error) {
-	p, err := d.peek()
-	if err != nil || p != c {
-		return false, err
-	}
-	_, err = d.next()
-	return err == nil, err
-}
-
-// CRLF reads the end of the command. A space before it is forgiven.
+// CRLF reads the end of the command. A space before it is forgiven. It returns
+// the mistake of the whole command.
 func (d *Decoder) CRLF() error {
-	for {
-		c, err := d.next()
-		if err != nil {
-			return err
-		}
-		switch c {
+	for d.err == nil {
+		switch d.next() {
 		case '\n':
-			return nil
+			return d.err
 		case '\r', ' ':
 		default:
-			return bad("too many arguments")
+			d.bad("too many arguments")
 		}
 	}
+	return d.err
 }
 
 func isAtom(c byte) bool {
 	return c > ' ' && c < 127 && strings.IndexByte(`(){%*"\]`, c) < 0
 }
 
-// run reads the bytes for which ok holds, at least one.
-func (d *Decoder) run(what string, ok func(byte) bool) (string, error) {
+func isDigit(c byte) bool { return c >= '0' && c <= '9' }
+
+// optional reads the bytes for which ok holds, which it never does for 0.
+func (d *Decoder) optional(ok func(byte) bool) string {
 	var b []byte
-	for {
-		c, err := d.peek()
-		if err != nil {
-			return "", err
-		}
-		if !ok(c) {
-			if len(b) == 0 {
-				return "", bad("%s is missing", what)
-			}
-			return string(b), nil
-		}
-		if _, err := d.next(); err != nil {
-			return "", err
-		}
-		b = append(b, c)
+	for ok(d.peek()) {
+		b = append(b, d.next())
 	}
+	return string(b)
+}
+
+// run is optional that reads one byte at least.
+func (d *Decoder) run(what string, ok func(byte) bool) string {
+	s := d.optional(ok)
+	if s == "" {
+		d.bad("%s is missing", what)
+	}
+	return s
 }
 
 // Tag reads a tag and the space behind it.
 func (d *Decoder) Tag() (string, error) {
-	t, err := d.run("the tag", func(c byte) bool { return (isAtom(c) || c == ']') && c != '+' })
-	if err != nil {
-		return "", err
-	}
+	t := d.run("the tag", func(c byte) bool { return (isAtom(c) || c == ']') && c != '+' })
 	return t, d.SP()
 }
 
 // CommandName reads the name of a command.
 func (d *Decoder) CommandName() (string, error) {
-	return d.run("the command", func(c byte) bool {
+	name := d.run("the command", func(c byte) bool {
 		return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-' || c == '_'
 	})
+	return name, d.err
 }
 
 // atom reads an atom in upper case, a flag's backslash included.
-func (d *Decoder) atom(what string) (string, error) {
-	s, err := d.run(what, func(c byte) bool { return isAtom(c) || c == '\\' })
-	return strings.ToUpper(s), err
+func (d *Decoder) atom(what string) string {
+	return strings.ToUpper(d.run(what, func(c byte) bool { return isAtom(c) || c == '\\' }))
 }
 
-// AString reads an atom or string; "]" may be in it.
-func (d *Decoder) AString() (string, error) {
-	c, err := d.peek()
-	if err != nil {
-		return "", err
-	}
-	if c == '"' || c == '{' {
-		return d.String()
+// astring reads an atom or string; "]" may be in it.
+func (d *Decoder) astring() string {
+	if d.atString() {
+		return d.str()
 	}
 	return d.run("an argument", func(c byte) bool { return isAtom(c) || c == ']' })
 }
 
-// String reads a quoted string or literal.
-func (d *Decoder) String() (string, error) {
-	c, err := d.next()
-	if err != nil {
-		return "", err
-	}
-	switch c {
+func (d *Decoder) atString() bool {
+	c := d.peek()
+	return c == '"' || c == '{'
+}
+
+// str reads a quoted string or literal.
+func (d *Decoder) str() string {
+	switch d.next() {
 	case '"':
 		return d.quoted()
 	case '{':
 		return d.readLiteral()
 	}
-	return "", bad("a string is missing")
+	d.bad("a string is missing")
+	return ""
 }
 
-func (d *Decoder) quoted() (string, error) {
+func (d *Decoder) quoted() string {
 	var b []byte
-	for {
-		c, err := d.next()
-		if err != nil {
-			return "", err
-		}
+	for d.err == nil {
+		c := d.next()
 		switch c {
 		case '"':
 			if !utf8.Valid(b) {
-				return "", bad("a string is not UTF-8")
+				d.bad("a string is not UTF-8")
 			}
-			return string(b), nil
+			return string(b)
 		case '\\':
-			if c, err = d.next(); err != nil {
-				return "", err
-			}
-			if c != '"' && c != '\\' {
-				return "", bad("a backslash quotes nothing")
+			if c = d.next(); c != '"' && c != '\\' {
+				d.bad("a backslash quotes nothing")
 			}
 		case '\r', '\n', 0:
-			return "", bad("a quoted string does not end")
+			d.bad("a quoted string does not end")
 		}
 		b = append(b, c)
 	}
+	return ""
 }
 
-// Number reads a number.
-func (d *Decoder) Number() (uint64, error) {
-	s, err := d.run("a number", func(c byte) bool { return c >= '0' && c <= '9' })
-	if err != nil {
-		return 0, err
-	}
+// number reads a number of 63 bits.
+func (d *Decoder) number() uint64 {
 	n := uint64(0)
-	for i := range len(s) {
+	for _, c := range d.run("a number", isDigit) {
 		if n > (1<<63-1)/10 {
-			return 0, bad("a number is too large")
+			d.bad("a number is too large")
+			return 0
 		}
-		n = n*10 + uint64(s[i]-'0')
+		n = n*10 + uint64(c-'0')
 	}
-	return n, nil
+	return n
 }
 
 // list reads "(" elements ")", calling element for each.
-func (d *Decoder) list(element func() error) error {
-	if ok, err := d.skipByte('('); err != nil || !ok {
-		return orBad(err, "a list is missing")
+func (d *Decoder) list(element func()) {
+	if !d.skip('(') {
+		d.bad("a list is missing")
 	}
+	d.deeper(func() {
+		for d.err == nil && !d.skip(')') {
+			element()
+			if !d.skip(' ') && d.peek() != ')' {
+				d.bad("a list is malformed")
+			}
+		}
+	})
+}
+
+// deeper reads what may hold itself again.
+func (d *Decoder) deeper(inner func()) {
 	if d.depth++; d.depth > MaxDepth {
-		return bad("nested too deep")
+		d.bad("nested too deep")
 	}
-	defer func() { d.depth-- }()
-	for {
-		if ok, err := d.skipByte(')'); err != nil || ok {
-			return err
-		}
-		if err := element(); err != nil {
-			return err
-		}
-		if ok, err := d.skipByte(' '); err != nil {
-			return err
-		} else if !ok {
-			if c, err := d.peek(); err != nil || c != ')' {
-				return orBad(err, "a list is malformed")
-			}
-		}
+	inner()
+	d.depth--
+}
+
+// keyword reads the one name that can stand here.
+func (d *Decoder) keyword(what, name string) {
+	if got := d.atom(what); got != name {
+		d.bad("unknown %s %s", strings.TrimPrefix(what, "a "), got)
 	}
 }
 
-func orBad(err error, text string) error {
-	if err != nil {
-		return err
-	}
-	return bad("%s", text)
+// words reads a list of names, each of which sets what it stands for.
+func (d *Decoder) words(what string, of map[string]*bool) {
+	d.list(func() { d.word(what, of) })
 }
 
-// Set reads a sequence set.
-func (d *Decoder) Set() (s Set, err error) {
-	if ok, err := d.skipByte('$'); err != nil || ok {
-		return Set{Saved: true}, err
+func (d *Decoder) word(what string, of map[string]*bool) {
+	name := d.atom(what)
+	if of[name] == nil {
+		d.bad("unknown %s %s", strings.TrimPrefix(what, "a "), name)
+		return
 	}
-	for {
-		from, err := d.setNumber()
-		if err != nil {
-			return s, err
-		}
+	*of[name] = true
+}
+
+// set reads a sequence set.
+func (d *Decoder) set() (s Set) {
+	if d.skip('$') {
+		return Set{Saved: true}
+	}
+	for more := true; more; more = d.skip(',') {
+		from := d.setNumber()
 		to := from
-		if ok, err := d.skipByte(':'); err != nil {
-			return s, err
-		} else if ok {
-			if to, err = d.setNumber(); err != nil {
-				return s, err
-			}
+		if d.skip(':') {
+			to = d.setNumber()
 		}
 		s.Spans = append(s.Spans, Span{from, to})
-		if ok, err := d.skipByte(','); err != nil || !ok {
-			return s, err
-		}
 	}
+	return s
 }
 
-func (d *Decoder) setNumber() (uint32, error) {
-	if ok, err := d.skipByte('*'); err != nil || ok {
-		return 0, err
+func (d *Decoder) setNumber() uint32 {
+	if d.skip('*') {
+		return 0
 	}
-	n, err := d.Number()
-	if err == nil && (n == 0 || n > 1<<32-1) {
-		err = bad("%d is no message number", n)
+	n := d.number()
+	if n == 0 || n > 1<<32-1 {
+		d.bad("%d is no message number", n)
 	}
-	return uint32(n), err
+	return uint32(n)
 }

@@ -10,7 +10,7 @@
 // It waits for nothing but its reader. A synchronising literal makes the
 // Decoder call Continue before it reads on (RFC 9051 §4.3, RFC 7888).
 //
-// API: a Decoder's Begin, Tag and CommandName start a command; one method per
+// API: a Decoder's Begin, Tag and CommandName start a command; one method a
 // command reads the arguments and the line's end. Encoder methods chain.
 package imapwire
 

@@ -19,13 +19,15 @@ func TestSets(t *testing.T) {
 	for in, want := range map[string]string{
 		"1": "[{1 1}]", "1:*": "[{1 0}]", "*": "[{0 0}]", "5:2,7": "[{5 2} {7 7}]",
 	} {
-		s, err := decoder(in + " ").Set()
-		if err != nil || fmt.Sprint(s.Spans) != want {
-			t.Errorf("%s: %v, %v", in, s.Spans, err)
+		d := decoder(in + " ")
+		s := d.set()
+		if d.err != nil || fmt.Sprint(s.Spans) != want {
+			t.Errorf("%s: %v, %v", in, s.Spans, d.err)
 		}
 	}
 	for _, in := range []string{"0 ", "a ", "1: ", "1, ", "4294967296 ", "99999999999999999999999 "} {
-		if s, err := decoder(in).Set(); err == nil {
+		d := decoder(in)
+		if s := d.set(); d.err == nil {
 			t.Errorf("%s is %v", in, s)
 		}
 	}

@@ -3,80 +3,58 @@ package imapwire
 import (
 	"bytes"
 	"io"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 )
 
 // literalHeader reads n} or n+} and the line's end behind it.
-func (d *Decoder) literalHeader() (n int64, wait bool, err error) {
-	wait = true
-	digits := 0
-	for {
-		c, err := d.next()
-		if err != nil {
-			return 0, false, err
-		}
-		switch {
-		case c >= '0' && c <= '9' && digits < 15 && wait:
-			n = n*10 + int64(c-'0')
-			digits++
-		case c == '+' && digits > 0 && wait:
-			wait = false
-		case c == '}' && digits > 0:
-			return n, wait, d.literalEnd(n, wait)
-		default:
-			return 0, false, bad("a literal's length is malformed")
-		}
+func (d *Decoder) literalHeader() (n int64, wait bool) {
+	digits := d.optional(isDigit)
+	wait = !d.skip('+')
+	if n, _ = strconv.ParseInt(digits, 10, 64); digits == "" || len(digits) > 15 || !d.skip('}') {
+		d.bad("a literal's length is malformed")
 	}
-}
-
-func (d *Decoder) literalEnd(n int64, wait bool) error {
-	c, err := d.next()
-	if err == nil && c == '\r' {
-		c, err = d.next()
+	d.skip('\r')
+	if !d.skip('\n') {
+		d.bad("a literal does not begin on a new line")
 	}
-	if err != nil {
-		return err
-	}
-	if c != '\n' {
-		return bad("a literal does not begin on a new line")
-	}
-	if !wait {
+	if d.err == nil && !wait {
 		d.literal = n
 	}
-	return nil
+	return n, wait
 }
 
 // accept asks for the literal; the rest of the line follows it.
-func (d *Decoder) accept(n int64, wait bool) error {
-	d.stopped = false
-	d.literal = 0
-	if wait {
-		return d.Continue()
+func (d *Decoder) accept(n int64, wait bool) {
+	if d.err != nil {
+		return
 	}
-	return nil
+	d.stopped, d.literal = false, 0
+	if wait {
+		d.fail(d.Continue())
+	}
 }
 
-func (d *Decoder) readLiteral() (string, error) {
-	n, wait, err := d.literalHeader()
-	if err != nil {
-		return "", err
-	}
+func (d *Decoder) readLiteral() string {
+	n, wait := d.literalHeader()
 	if n > int64(d.left) {
-		return "", ErrTooLong
+		d.fail(ErrTooLong)
 	}
-	if err := d.accept(n, wait); err != nil {
-		return "", err
+	d.accept(n, wait)
+	if d.err != nil {
+		return ""
 	}
 	d.left -= int(n)
 	b := make([]byte, n)
 	if _, err := io.ReadFull(d.br, b); err != nil {
-		return "", ioError(err)
+		d.fail(ioError(err))
+		return ""
 	}
 	if !utf8.Valid(b) || bytes.IndexByte(b, 0) >= 0 { // RFC 9051 §4.3: CHAR8 is no NUL
-		return "", bad("a literal is not UTF-8, or has NUL in it")
+		d.bad("a literal is not UTF-8, or has NUL in it")
 	}
-	return string(b), nil
+	return string(b)
 }
 
 // Skip reads to the end of the command after a mistake.

@@ -77,22 +77,15 @@ func shifted(s string) (string, bool) {
 	return text, !strings.ContainsRune(text, utf8.RuneError)
 }
 
-// Mailbox reads a mailbox name.
-func (d *Decoder) Mailbox(utf8Names bool) (string, error) {
-	s, err := d.AString()
-	if err != nil {
-		return "", err
-	}
-	return mailboxName(s, utf8Names)
-}
+func (d *Decoder) mailbox(utf8Names bool) string { return d.mailboxName(d.astring(), utf8Names) }
 
-func mailboxName(s string, utf8Names bool) (string, error) {
+func (d *Decoder) mailboxName(s string, utf8Names bool) string {
 	if utf8Names {
-		return s, nil
+		return s
 	}
 	name, ok := DecodeUTF7(s)
 	if !ok {
-		return "", &Error{status: "NO", Code: "CANNOT", Text: "the mailbox name is not modified UTF-7"}
+		d.fail(&Error{status: "NO", Code: "CANNOT", Text: "the mailbox name is not modified UTF-7"})
 	}
-	return name, nil
+	return name
 }

@@ -16,49 +16,36 @@ type Section struct {
 }
 
 // binarySection reads a part number and, but for SIZE, a partial range.
-func (d *Decoder) binarySection(item string) (s Section, err error) {
-	if s, err = d.section(); err != nil {
-		return s, err
+func (d *Decoder) binarySection(item string) Section {
+	if d.peek() != '[' {
+		d.bad("%s needs a section", item)
 	}
+	s := d.section()
 	if s.Spec != "" || s.Partial && item == "BINARY.SIZE" {
-		return s, bad("%s takes a part number", item)
+		d.bad("%s takes a part number", item)
 	}
 	s.Binary, s.Size, s.Peek = true, item == "BINARY.SIZE", item != "BINARY"
 	s.Name = strings.TrimSuffix(item, ".PEEK") + strings.TrimPrefix(s.Name, "BODY")
-	return s, nil
+	return s
 }
 
 // section reads [...] and <...> behind it.
-func (d *Decoder) section() (s Section, err error) {
-	if _, err = d.skipByte('['); err != nil {
-		return s, err
+func (d *Decoder) section() (s Section) {
+	if !d.skip('[') {
+		d.bad("a section is missing")
 	}
-	text, err := d.optional(func(c byte) bool { return c != ']' && c != ' ' && c > ' ' && c < 127 })
-	if err != nil {
-		return s, err
-	}
-	if err := s.parse(strings.ToUpper(text)); err != nil {
-		return s, err
-	}
-	s.Name = "BODY[" + strings.ToUpper(text)
+	text := strings.ToUpper(d.optional(func(c byte) bool { return c != ']' && c > ' ' && c < 127 }))
+	d.fail(s.parse(text))
+	s.Name = "BODY[" + text
 	if strings.HasPrefix(s.Spec, "HEADER.FIELDS") {
-		if err := d.fieldList(&s); err != nil {
-			return s, err
-		}
+		d.fieldList(&s)
 	}
-	if ok, err := d.skipByte(']'); err != nil || !ok {
-		return s, orBad(err, "a section does not end")
+	if !d.skip(']') {
+		d.bad("a section does not end")
 	}
 	s.Name += "]"
-	return s, d.partial(&s)
-}
-
-func (d *Decoder) optional(ok func(byte) bool) (string, error) {
-	c, err := d.peek()
-	if err != nil || !ok(c) {
-		return "", err
-	}
-	return d.run("", ok)
+	d.partial(&s)
+	return s
 }
 
 // parse reads part numbers and the specifier: 1.2.MIME.
@@ -92,54 +79,36 @@ func (s *Section) parse(text string) error {
 	return nil
 }
 
-func (d *Decoder) fieldList(s *Section) error {
-	if err := d.SP(); err != nil {
-		return err
-	}
-	s.Name += " ("
-	err := d.list(func() error {
-		f, err := d.AString()
-		if err != nil {
-			return err
-		}
+func (d *Decoder) fieldList(s *Section) {
+	var names []string
+	d.sp()
+	d.list(func() {
+		f := d.astring()
 		if f == "" || strings.ContainsAny(f, " :\r\n\"\\(){}") {
-			return bad("a field name is malformed")
+			d.bad("a field name is malformed")
 		}
-		if len(s.Fields) > 0 {
-			s.Name += " "
-		}
-		s.Name += f
+		names = append(names, f)
 		s.Fields = append(s.Fields, strings.ToLower(f))
-		return nil
 	})
-	if err == nil && len(s.Fields) == 0 {
-		err = bad("a field name is missing")
+	if len(names) == 0 {
+		d.bad("a field name is missing")
 	}
-	s.Name += ")"
-	return err
+	s.Name += " (" + strings.Join(names, " ") + ")"
 }
 
-func (d *Decoder) partial(s *Section) error {
-	ok, err := d.skipByte('<')
-	if err != nil || !ok {
-		return err
+func (d *Decoder) partial(s *Section) {
+	if !d.skip('<') {
+		return
 	}
-	off, err := d.Number()
-	if err != nil {
-		return err
+	off := d.number()
+	if !d.skip('.') {
+		d.bad("a partial range is malformed")
 	}
-	if ok, err := d.skipByte('.'); err != nil || !ok {
-		return orBad(err, "a partial range is malformed")
-	}
-	n, err := d.Number()
-	if err != nil {
-		return err
-	}
-	if ok, err := d.skipByte('>'); err != nil || !ok || n == 0 {
-		return orBad(err, "a partial range is malformed")
+	n := d.number()
+	if !d.skip('>') || n == 0 {
+		d.bad("a partial range is malformed")
 	}
 	s.Partial, s.Off, s.N = true, int64(off), int64(n)
-	return nil
 }
 
 // Cut returns which piece of a text of that length is asked for.
