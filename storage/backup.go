@@ -30,6 +30,7 @@ func (db *DB) Backup(ctx context.Context, dir string, opt CheckOptions) (*Report
 
 // Restore makes the store dir, which must not exist or be empty, from a backup.
 // It gets an epoch of its own: no token of the lost store can look right in it.
+// A backup of a newer layout than this program's is ErrInvalid.
 func Restore(ctx context.Context, backup, dir string) error {
 	if names, err := os.ReadDir(dir); err == nil && len(names) > 0 {
 		return fmt.Errorf("%s is not empty: %w", dir, ErrConflict)
@@ -38,7 +39,14 @@ func Restore(ctx context.Context, backup, dir string) error {
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(copyDir(ctx, backup, dir), from.Close()); err != nil {
+	kept, err := layoutOf(from)
+	if err == nil && kept.of > SchemaVersion {
+		err = fmt.Errorf("%s is of layout %d, newer than this program's %d: %w", backup, kept.of, SchemaVersion, ErrInvalid)
+	}
+	if err == nil {
+		err = copyDir(ctx, backup, dir)
+	}
+	if err = errors.Join(err, from.Close()); err != nil {
 		return err
 	}
 	epoch := make([]byte, 4)

@@ -21,6 +21,8 @@ type Options struct {
 	Logger   *slog.Logger // nil is silent
 	FS       vfs.FS       // for tests
 	ReadOnly bool
+
+	layouts *layouts // for tests; nil is this program's
 }
 
 // A DB is the open store of one cooperative. Safe for concurrent use.
@@ -32,11 +34,14 @@ type DB struct {
 	opened  time.Time
 	repeats repeats // not written after opening
 	ro      bool
+	layouts layouts
 	nudges  nudges
 }
 
 // Open opens the store in dir, or makes one. A store of an older layout is
-// brought to this one; a copy of it as it was is kept first (Before).
+// brought to this one; a copy of it as it was is kept first, dir.before-N. A
+// store of a newer layout, or of an older one that cannot be written, is
+// ErrInvalid.
 func Open(dir string, opt Options) (*DB, error) {
 	if opt.Logger == nil {
 		opt.Logger = slog.New(slog.DiscardHandler)
@@ -45,14 +50,14 @@ func Open(dir string, opt Options) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	db := &DB{kv: engine, log: opt.Logger, ro: engine.ReadOnly() != "", opened: time.Now()}
+	db := &DB{kv: engine, log: opt.Logger, ro: engine.ReadOnly() != "", opened: time.Now(), layouts: layouts{SchemaVersion, steps}}
+	if opt.layouts != nil {
+		db.layouts = *opt.layouts
+	}
 	if db.ro && !opt.ReadOnly {
 		opt.Logger.Error("the store is served for reading only", "reason", engine.ReadOnly())
 	}
-	if !db.ro {
-		err = db.upgrade(dir)
-	}
-	if err == nil {
+	if err = db.upgrade(dir); err == nil {
 		err = db.begin()
 	}
 	if err != nil {
@@ -63,7 +68,7 @@ func Open(dir string, opt Options) (*DB, error) {
 
 func metaKey(name string) []byte { return append([]byte{1}, name...) }
 
-// begin checks the layout and marks the store as in use.
+// begin marks the store as in use.
 func (db *DB) begin() error {
 	if db.ro {
 		return db.kv.View(func(r kv.Reader) error { return db.readMeta(r) })
@@ -74,7 +79,7 @@ func (db *DB) begin() error {
 	}
 	return db.kv.Update(func(t kv.Tx) error {
 		if t.Get(metaKey("schema")) == nil {
-			t.Put(metaKey("schema"), binary.BigEndian.AppendUint32(nil, SchemaVersion))
+			t.Put(metaKey("schema"), binary.BigEndian.AppendUint32(nil, db.layouts.newest))
 			t.Put(metaKey("epoch"), fresh)
 			t.Put(metaKey("clean"), []byte{1})
 		}
@@ -93,9 +98,6 @@ func (db *DB) readMeta(r kv.Reader) error {
 	schema, epoch := r.Get(metaKey("schema")), r.Get(metaKey("epoch"))
 	if len(schema) != 4 || len(epoch) != 4 {
 		return fmt.Errorf("%w: not a store", ErrInvalid)
-	}
-	if v := binary.BigEndian.Uint32(schema); v > SchemaVersion {
-		return fmt.Errorf("%w: layout %d is newer than this program's %d: use the newer essaim", ErrInvalid, v, SchemaVersion)
 	}
 	db.epoch = binary.BigEndian.Uint32(epoch)
 	db.clean = r.Get(metaKey("clean")) != nil
