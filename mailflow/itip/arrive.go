@@ -185,7 +185,11 @@ func (w *work) answered(a *arrival, m *itip.Message, text []byte, from string) e
 		return err
 	}
 	switch r.Action {
-	case itip.Stored, itip.Proposed, itip.Uninvited:
+	case itip.Uninvited:
+		if m.Method != itip.Refresh { // what is said, not what is asked for
+			w.item(a.Account, text)
+		}
+	case itip.Stored, itip.Proposed:
 		w.item(a.Account, text)
 	case itip.Asked:
 		return w.again(h, organizer, r.Attendee)

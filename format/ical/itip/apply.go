@@ -1,12 +1,15 @@
 package itip
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"essaim.coop/essaim/format/ical"
 	"essaim.coop/essaim/format/ical/filter"
+	"essaim.coop/essaim/format/ical/recur"
 )
 
 // An Action is what a message comes to.
@@ -256,10 +259,15 @@ func cancel(s *stored, m *Message) (Result, error) {
 }
 
 func (s *stored) cancelled(c *ical.Component) Result {
+	known := true
 	for _, k := range s.Parts {
 		if sequence(c) < sequence(k) {
 			return Result{Action: Ignored}
 		}
+		known = known && sequence(c) == sequence(k) && strings.EqualFold(k.Value("STATUS"), "CANCELLED")
+	}
+	if known {
+		return Result{Action: Ignored}
 	}
 	p := s.Edit()
 	for _, k := range s.Parts {
@@ -283,18 +291,46 @@ func (s *stored) cancelInstance(p *ical.Patch, c *ical.Component, id ical.Stamp,
 		return
 	}
 	switch {
-	case master == nil && own == nil:
+	case master == nil && (own == nil || strings.EqualFold(own.Value("STATUS"), "CANCELLED")):
 	case master == nil:
 		p.Set(own, ical.Prop{Name: "STATUS", Value: "CANCELLED"})
 	case future:
-		s.cancelFrom(p, s.like(id))
-	default:
+		if id = s.like(id); s.lasts(id) {
+			s.cancelFrom(p, id)
+		}
+	case own != nil || s.happens(id):
 		if own != nil {
 			p.RemoveComponent(own)
 		}
 		at := s.like(id)
 		p.Add(master, ical.Prop{Name: "EXDATE", Params: at.Params(), Value: at.String()})
 	}
+}
+
+// happens reports whether a series has an instance that is not changed alone.
+func (s *stored) happens(id ical.Stamp) bool {
+	_, err := s.instance(id)
+	return err == nil
+}
+
+// lasts reports whether a series has anything at an instance or after it: to end it
+// later than it ends would be to make it longer.
+func (s *stored) lasts(id ical.Stamp) bool {
+	for _, k := range s.Parts {
+		if own, ok := k.Stamp("RECURRENCE-ID"); ok && s.like(own).Wall >= id.Wall {
+			return true
+		}
+	}
+	series, err := recur.New(s.Parts, s.zones)
+	if err != nil {
+		return false
+	}
+	found := false
+	err = series.Each(s.zones.Time(id), time.Time{}, func(x recur.Instance) bool {
+		found = x.ID.Wall >= id.Wall
+		return !found
+	})
+	return found || errors.Is(err, recur.ErrBudget)
 }
 
 // cancelFrom ends a series before an instance.
