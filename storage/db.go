@@ -156,6 +156,16 @@ func (db *DB) OpenBlob(id blob.ID) (*blob.Reader, error) {
 	return r, translate(err)
 }
 
+// ReadBlob returns a whole body, which must not be changed; see OpenBlob.
+func (db *DB) ReadBlob(id blob.ID) ([]byte, error) {
+	r, err := db.OpenBlob(id)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	return r.Bytes()
+}
+
 // View runs fn on the newest durable state.
 func (db *DB) View(fn func(*Tx) error) error {
 	return translate(db.kv.View(func(r kv.Reader) error {

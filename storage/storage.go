@@ -37,8 +37,8 @@
 //
 // Prefixes from 20 on belong to the rooms above: 'a'-'h', 'A' and 'B' accounts,
 // 'm'-'p' mailbox, 'K'-'M' locks, 'Q' and 'R' the queue, 'S'-'V' signin,
-// 'X'-'Z' audit, 'I', 'J' and 'N' register, 'q'-'u' calendar, 'v'-'x' contacts,
-// 'C'-'H' files.
+// 'X'-'Z' audit, 'I', 'J' and 'N' register, 'q' and 'r' resource,
+// 's'-'u', 'j', 'y' and 'z' calendar, 'x' contacts, 'C'-'H' files.
 package storage
 
 import "errors"

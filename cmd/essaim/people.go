@@ -18,6 +18,7 @@ import (
 	"essaim.coop/essaim/storage/files"
 	"essaim.coop/essaim/storage/locks"
 	"essaim.coop/essaim/storage/mailbox"
+	"essaim.coop/essaim/storage/resource"
 )
 
 // join makes an account from the command line.
@@ -60,7 +61,7 @@ func (loopback) Network() string { return "tcp" }
 func (loopback) String() string  { return "127.0.0.1" }
 
 // checks are the rooms' own parts of a check.
-var checks = []storage.CheckHook{accounts.Check, mailbox.Check, locks.Check, files.Check, calendar.Check, contacts.Check, queue.Check, itip.Check}
+var checks = []storage.CheckHook{accounts.Check, mailbox.Check, locks.Check, files.Check, resource.Check, calendar.Check, contacts.Check, queue.Check, itip.Check}
 
 // update and view wrap a transaction of a command.
 func update(what string, fn func(tx *storage.Tx, now time.Time) error) storeCmd {

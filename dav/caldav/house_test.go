@@ -12,6 +12,7 @@ import (
 	"essaim.coop/essaim/dav/davtest"
 	"essaim.coop/essaim/storage"
 	"essaim.coop/essaim/storage/calendar"
+	"essaim.coop/essaim/storage/resource"
 )
 
 // A house is one in which everybody has calendars.
@@ -23,7 +24,7 @@ type house struct {
 func newHouse(t testing.TB) *house {
 	t.Helper()
 	h := &house{davtest.New(t), t}
-	h.Hooks = append(h.Hooks, calendar.Check)
+	h.Hooks = append(h.Hooks, resource.Check, calendar.Check)
 	Mount(h.Engine)
 	h.Update(func(tx *storage.Tx) error {
 		for _, a := range h.Accounts {

@@ -110,7 +110,7 @@ func (o *object) bytes(db *storage.DB) (_ []byte, err error) {
 		if o.foreign {
 			o.raw, err = calendar.ReadFor(db, &o.row, o.own)
 		} else {
-			o.raw, err = calendar.Read(db, &o.row)
+			o.raw, err = o.Read(db)
 		}
 	}
 	return o.raw, err

@@ -50,12 +50,7 @@ func (o *outbox) receive(x *dav.Exchange) (*asking, error) {
 		return nil, err
 	}
 	defer body.Discard()
-	r, err := body.Reader()
-	if err != nil {
-		return nil, err
-	}
-	defer r.Close()
-	raw, err := r.Bytes()
+	raw, err := body.Bytes()
 	if err != nil {
 		return nil, err
 	}
@@ -184,7 +179,7 @@ func (a *asking) objects(tx *storage.Tx, m storage.AccountID) (out []busyObject,
 // add puts an object on the sheet but for what its owner has declined; one that is
 // gone since, or too much work, is not on it.
 func (o *busyObject) add(db *storage.DB, sheet *freebusy.Sheet, own []string) error {
-	raw, err := calendar.Read(db, &o.row)
+	raw, err := o.Read(db)
 	if errors.Is(err, storage.ErrNotFound) {
 		return nil
 	}

@@ -44,7 +44,7 @@ func (o *object) Weight() int64 { return o.Size + int64(len(o.own.Text)) }
 // setApart divides what somebody puts into a calendar that is not theirs into what
 // is for everybody, with what is the owner's, and what is their own.
 func (p *plan) setApart(up *dav.Upload) error {
-	raw, err := readStaged(up)
+	raw, err := up.Body.Bytes()
 	if err != nil {
 		return err
 	}
@@ -86,7 +86,7 @@ func (p *plan) stored(db *storage.DB) ([]byte, *ical.Object, error) {
 	if p.old.Item == 0 {
 		return nil, nil, nil
 	}
-	raw, err := calendar.Read(db, &p.old)
+	raw, err := p.old.Read(db)
 	if errors.Is(err, storage.ErrNotFound) {
 		return nil, nil, dav.ErrStale
 	}

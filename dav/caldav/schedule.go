@@ -58,7 +58,7 @@ func (c *cal) plan(up *dav.Upload, in *calendar.Incoming) error {
 	if err != nil || p.only || !p.in.Scheduling() && !p.old.Scheduling {
 		return err
 	}
-	raw, err := readStaged(up)
+	raw, err := up.Body.Bytes()
 	if err != nil {
 		return err
 	}
@@ -92,15 +92,6 @@ func (p *plan) replace(up *dav.Upload, text []byte) error {
 	up.Body = body
 	p.in, err = calendar.Prepare(body)
 	return err
-}
-
-func readStaged(up *dav.Upload) ([]byte, error) {
-	r, err := up.Body.Reader()
-	if err != nil {
-		return nil, err
-	}
-	defer r.Close()
-	return r.Bytes()
 }
 
 // scheduled is what is stored in place of raw, nil when that is stored.
@@ -147,7 +138,7 @@ func (p *plan) before(db *storage.DB) (*ical.Object, error) {
 	if p.old.Item == 0 {
 		return nil, nil
 	}
-	b, err := calendar.Read(db, &p.old)
+	b, err := p.old.Read(db)
 	if errors.Is(err, storage.ErrNotFound) {
 		return nil, dav.ErrStale
 	}

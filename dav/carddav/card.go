@@ -39,7 +39,7 @@ func (c *card) CanonicalPath() string                         { return c.in.Cano
 func (c *card) Object() storage.Object                        { return storage.Object{Collection: c.in.ID, Item: c.Item} }
 func (c *card) store() contacts.Book                          { return contacts.Book{Collection: c.in.Collection} }
 func (c *card) version() vcard.Version                        { return c.Version }
-func (c *card) bytes(db *storage.DB) ([]byte, error)          { return contacts.Read(db, &c.Card) }
+func (c *card) bytes(db *storage.DB) ([]byte, error)          { return c.Read(db) }
 func (c *card) Content(db *storage.DB) (io.ReadCloser, error) { return db.OpenBlob(c.Blob) }
 
 func (c *card) Stat() dav.Stat {

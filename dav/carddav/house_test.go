@@ -8,6 +8,7 @@ import (
 	"essaim.coop/essaim/dav/davtest"
 	"essaim.coop/essaim/storage"
 	"essaim.coop/essaim/storage/contacts"
+	"essaim.coop/essaim/storage/resource"
 )
 
 // A house is one in which everybody has address books.
@@ -19,7 +20,7 @@ type house struct {
 func newHouse(t testing.TB) *house {
 	t.Helper()
 	h := &house{davtest.New(t), t}
-	h.Hooks = append(h.Hooks, contacts.Check)
+	h.Hooks = append(h.Hooks, resource.Check, contacts.Check)
 	Mount(h.Engine)
 	h.Update(func(tx *storage.Tx) error {
 		for _, a := range h.Accounts {

@@ -168,7 +168,7 @@ func (f *bookFinder) batch(x *dav.Exchange, filter *vcard.Filter) (found []match
 
 // matches opens a card. One that is gone since does not match.
 func matches(db *storage.DB, c *contacts.Card, filter *vcard.Filter) (bool, error) {
-	raw, err := contacts.Read(db, c)
+	raw, err := c.Read(db)
 	if errors.Is(err, storage.ErrNotFound) {
 		return false, nil
 	}

@@ -14,6 +14,7 @@ import (
 	"essaim.coop/essaim/storage/accounts"
 	"essaim.coop/essaim/storage/calendar"
 	"essaim.coop/essaim/storage/contacts"
+	"essaim.coop/essaim/storage/resource"
 )
 
 // A door is one of the two kinds of homes. What is tested here holds for both.
@@ -50,7 +51,7 @@ func each(t *testing.T, test func(t *testing.T, h *house)) {
 	for name, d := range doors {
 		t.Run(name, func(t *testing.T) {
 			h := &house{davtest.New(t), d}
-			h.Hooks = append(h.Hooks, contacts.Check, calendar.Check)
+			h.Hooks = append(h.Hooks, resource.Check, contacts.Check, calendar.Check)
 			carddav.Mount(h.Engine)
 			caldav.Mount(h.Engine)
 			h.Update(func(tx *storage.Tx) error {

@@ -175,7 +175,7 @@ func (s *Service) alarmed(a calendar.Alarm, to *accounts.Account) (*filter.Subje
 	if err != nil {
 		return nil, err
 	}
-	b, err := calendar.Read(s.DB, &o)
+	b, err := o.Read(s.DB)
 	if err != nil {
 		return nil, err
 	}

@@ -55,7 +55,7 @@ func (w *work) free(h *handle) (bool, error) {
 	}
 	sheet := freebusy.New(wanted[0].from, wanted[len(wanted)-1].to.Add(time.Second))
 	for _, o := range w.booked(h, wanted) {
-		b, err := calendar.Read(w.s.DB, &o)
+		b, err := o.Read(w.s.DB)
 		if err != nil {
 			return false, errStale
 		}

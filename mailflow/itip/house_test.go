@@ -17,6 +17,7 @@ import (
 	"essaim.coop/essaim/storage/accounts"
 	"essaim.coop/essaim/storage/calendar"
 	"essaim.coop/essaim/storage/mailbox"
+	"essaim.coop/essaim/storage/resource"
 )
 
 // A house is one in which everybody has calendars and invitations work: anna, ben,
@@ -33,7 +34,7 @@ type posted struct{ from, to, text string }
 func newHouse(t testing.TB) *house {
 	t.Helper()
 	h := &house{House: davtest.New(t), t: t}
-	h.Hooks = append(h.Hooks, calendar.Check, mailbox.Check, Check)
+	h.Hooks = append(h.Hooks, resource.Check, calendar.Check, mailbox.Check, Check)
 	caldav.Mount(h.Engine)
 	h.Update(func(tx *storage.Tx) error {
 		van, err := accounts.Create(tx, accounts.NewAccount{Address: "van@coop.example", Name: "The van", Group: true, Resource: accounts.Equipment}, h.Now)

@@ -148,7 +148,8 @@ func (w *work) locate(in []storage.AccountID, uid string) (*handle, error) {
 			return h, nil
 		}
 	}
-	h := &handle{account: in[0], row: calendar.Object{UID: uid}}
+	h := &handle{account: in[0]}
+	h.row.UID = uid
 	err := w.s.DB.View(func(tx *storage.Tx) error {
 		c, err := calendar.Default(tx, in[0])
 		if err == nil {
@@ -167,7 +168,8 @@ func (w *work) in(a storage.AccountID, c storage.CollectionID, uid string) (*han
 			return h, nil
 		}
 	}
-	h := &handle{account: a, calendar: c, row: calendar.Object{UID: uid}}
+	h := &handle{account: a, calendar: c}
+	h.row.UID = uid
 	err := w.s.DB.View(func(tx *storage.Tx) error {
 		o, err := calendar.ByUID(tx, c, uid)
 		if err == nil {
@@ -181,7 +183,7 @@ func (w *work) in(a storage.AccountID, c storage.CollectionID, uid string) (*han
 	if err != nil {
 		return nil, err
 	}
-	b, err := calendar.Read(w.s.DB, &h.row)
+	b, err := h.row.Read(w.s.DB)
 	if errors.Is(err, storage.ErrNotFound) {
 		return nil, errStale
 	}

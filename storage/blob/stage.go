@@ -51,6 +51,16 @@ func (s *Staged) Reader() (*Reader, error) {
 	return OpenFile(s.fs, s.Path, s.Size)
 }
 
+// Bytes returns the whole body while it is staged; see Reader.Bytes.
+func (s *Staged) Bytes() ([]byte, error) {
+	r, err := s.Reader()
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	return r.Bytes()
+}
+
 // A Writer stages one body. It is not safe for concurrent use.
 type Writer struct {
 	fs   vfs.FS

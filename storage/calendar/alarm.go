@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"essaim.coop/essaim/storage"
+	"essaim.coop/essaim/storage/resource"
 )
 
 // An Alarm is an object with e-mail alarms, and when to look at it next. Alarms
@@ -23,7 +24,7 @@ func ringKey(due int64, c storage.CollectionID, id storage.ItemID) []byte {
 }
 
 func alarmKey(c storage.CollectionID, id storage.ItemID) []byte {
-	return binary.BigEndian.AppendUint32(key('j', c, ""), uint32(id))
+	return resource.Key('j', c, id)
 }
 
 func readAlarm(c storage.CollectionID, id storage.ItemID, v []byte) (a Alarm, ok bool) {

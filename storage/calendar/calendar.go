@@ -1,20 +1,16 @@
 // Package calendar keeps calendars: events, to-dos and journal entries, their
 // identities, and an index by time from which a query opens few of them.
 //
-// What it promises: an object's bytes come back exactly; within a calendar a name
-// and a UID lead to one object each; an entity tag changes exactly when the bytes
-// do, a schedule tag when somebody but the server changes them (RFC 6638
-// §3.2.10); an object removed or renamed leaves its old name for those who follow
-// the change log. Query gives every object that can have something in a time
-// range, recurring without end included, and few others. The caller opens the
+// What it promises: what package resource does of names, UIDs and bytes; a schedule
+// tag changes exactly when somebody but the server changes an object (RFC 6638
+// §3.2.10). Query gives every object that can have something in a time range,
+// recurring without end included, and few others. The caller opens the
 // transaction; nothing here does I/O inside one. Objects are parsed outside, by
 // Prepare.
 //
-// Key schema, beside the floor's collections (one per calendar, its name the last
-// segment of its URL, its header in Extra) and items (one per object, object.go):
+// Key schema, beside the resources (one collection per calendar, its name the last
+// segment of its URL, its header in Extra; the tail of the rows in object.go):
 //
-//	'q' calendar(4) name                    item(4): the object of that name
-//	'r' calendar(4) hash(16)                item(4): the object whose UID has that hash
 //	's' calendar(4) type(1) month(2) item(4) nothing: it has something in that month
 //	't' calendar(4) type(1) item(4)         nothing: it has in more months than are listed
 //	'u' calendar(4)                         the time zone, a VTIMEZONE in a VCALENDAR
@@ -22,8 +18,7 @@
 //	'z' due(8) calendar(4) item(4)          nothing: the same by deadline, in seconds since 1970
 //	'y' change(8)                           a Change whose scheduling is to be done (change.go)
 //
-// An account's scheduling inbox is a calendar of messages (inbox.go): it is kept
-// apart, and its objects have no row by UID, as several are about one thing.
+// An account's scheduling inbox is a calendar of messages (inbox.go), kept apart.
 //
 // What people call a calendar, its colour and order, and whether it counts as busy
 // are properties of the collection, shared or a member's own. Alarms that a member
@@ -35,22 +30,19 @@
 package calendar
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
 	"essaim.coop/essaim/storage"
+	"essaim.coop/essaim/storage/resource"
 )
 
 const (
 	// DefaultCalendar is the name of the calendar that every account starts with.
 	DefaultCalendar = "calendar"
-	// MaxCalendars is how many calendars one account can have.
-	MaxCalendars = 200
-	// MaxName is the longest name of a calendar or an object, in bytes.
-	MaxName = 400
 	// MaxZone is the longest text of a time zone, in bytes.
 	MaxZone = 32 << 10
 )
@@ -127,24 +119,11 @@ func Ensure(tx *storage.Tx, a storage.AccountID, now time.Time) error {
 // ErrConflict when the account has one of that name, ErrQuota when it has too
 // many.
 func Create(tx *storage.Tx, a storage.AccountID, name string, types Types, now time.Time) (Calendar, error) {
-	if err := checkName(name); err != nil {
-		return Calendar{}, err
-	}
 	if types == 0 {
 		types = AllTypes
 	}
-	if len(tx.Collections(a, storage.KindCalendar)) >= MaxCalendars {
-		return Calendar{}, fmt.Errorf("%d calendars: %w", MaxCalendars, storage.ErrQuota)
-	}
-	c, err := tx.CreateCollection(a, storage.KindCalendar, name, []byte{headerFormat, byte(types & AllTypes)}, now)
+	c, err := resource.Create(tx, a, storage.KindCalendar, name, []byte{headerFormat, byte(types & AllTypes)}, now)
 	return Calendar{c}, err
-}
-
-func checkName(name string) error {
-	if name == "" || len(name) > MaxName {
-		return fmt.Errorf("name of %d bytes: %w", len(name), storage.ErrInvalid)
-	}
-	return nil
 }
 
 // Open finds an account's calendar by its name.
@@ -228,71 +207,26 @@ func SetTransparent(tx *storage.Tx, c Calendar, a storage.AccountID, transparent
 
 // Delete removes a calendar with its objects.
 func Delete(tx *storage.Tx, c Calendar) error {
-	for {
-		left, err := c.empty(tx, 1000)
-		if err != nil {
-			return err
-		}
-		if !left {
-			return c.drop(tx)
-		}
-	}
-}
-
-func (c Calendar) drop(tx *storage.Tx) error {
-	tx.Delete(key('u', c.ID, ""))
-	return tx.DeleteCollection(c.Collection)
+	_, err := purge(tx, []*storage.Collection{c.Collection}, math.MaxInt)
+	return err
 }
 
 // Purge removes up to most objects of an account, and its calendars once they are
-// empty; it reports whether something is left.
+// empty; it reports whether something may be left.
 func Purge(tx *storage.Tx, a storage.AccountID, most int) (left bool, err error) {
-	all := List(tx, a)
-	if c, err := Inbox(tx, a); err == nil {
-		all = append(all, c)
-	}
-	for _, c := range all {
-		before := c.Count
-		if left, err = c.empty(tx, most); left || err != nil {
-			return left, err
-		}
-		if err := c.drop(tx); err != nil {
-			return false, err
-		}
-		if most -= int(before); most <= 0 {
-			return true, nil
-		}
-	}
-	return false, nil
+	return purge(tx, append(tx.Collections(a, storage.KindCalendar), tx.Collections(a, storage.KindInbox)...), most)
 }
 
-// empty removes up to most objects.
-func (c Calendar) empty(tx *storage.Tx, most int) (left bool, err error) {
-	var all []Object
-	tx.Items(c.ID, 0, ^storage.ItemID(0), func(id storage.ItemID, v []byte) bool {
-		o, e := unmarshal(id, v)
-		if err = e; err == nil {
-			all = append(all, o)
-		}
-		return err == nil && len(all) < most
-	})
-	for _, o := range all {
+func purge(tx *storage.Tx, all []*storage.Collection, most int) (left bool, err error) {
+	remove := func(c *storage.Collection, id storage.ItemID) error {
+		o, err := ByItem(tx, c.ID, id)
 		if err == nil {
-			err = Remove(tx, c, o)
+			err = Remove(tx, Calendar{c}, o)
 		}
+		return err
 	}
-	return c.Count > 0, err
+	return resource.Purge(tx, all, most, remove, func(c *storage.Collection) error {
+		tx.Delete(zoneKey(c.ID))
+		return tx.DeleteCollection(c)
+	})
 }
-
-func key(prefix byte, c storage.CollectionID, rest string) []byte {
-	return append(binary.BigEndian.AppendUint32([]byte{prefix}, uint32(c)), rest...)
-}
-
-func readItem(v []byte) (storage.ItemID, bool) {
-	if len(v) != 4 {
-		return 0, false
-	}
-	return storage.ItemID(binary.BigEndian.Uint32(v)), true
-}
-
-func itemValue(id storage.ItemID) []byte { return binary.BigEndian.AppendUint32(nil, uint32(id)) }

@@ -1,8 +1,6 @@
 package calendar
 
 import (
-	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -12,68 +10,41 @@ import (
 	"essaim.coop/essaim/format/ical"
 	"essaim.coop/essaim/format/ical/recur"
 	"essaim.coop/essaim/storage"
+	"essaim.coop/essaim/storage/resource"
+	"essaim.coop/essaim/storage/storagetest"
 )
 
 var now = time.Unix(1_800_000_000, 0)
 
 type house struct {
+	*storagetest.Store
 	t    testing.TB
-	db   *storage.DB
 	a, b storage.AccountID
 }
 
-func newHouse(t testing.TB) *house {
-	t.Helper()
-	db, err := storage.Open(t.TempDir(), storage.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	h := &house{t: t, db: db}
-	h.update(func(tx *storage.Tx) error {
+func newHouse(t testing.TB) *house { return furnish(t, storagetest.Open(t, resource.Check, Check)) }
+
+func furnish(t testing.TB, s *storagetest.Store) *house {
+	h := &house{Store: s, t: t}
+	h.Must(func(tx *storage.Tx) error {
 		h.a, h.b = tx.CreateAccount(tx.CreateHousehold(0)), tx.CreateAccount(tx.CreateHousehold(3000))
 		return errors.Join(Ensure(tx, h.a, now), Ensure(tx, h.b, now), Ensure(tx, h.a, now))
-	})
-	t.Cleanup(func() {
-		r, err := db.Check(context.Background(), storage.CheckOptions{Bodies: true, Hooks: []storage.CheckHook{Check}})
-		if err != nil || !r.Clean() {
-			t.Errorf("check: %v %q", err, r.Problems)
-		}
-		if err := db.Close(); err != nil {
-			t.Error(err)
-		}
 	})
 	return h
 }
 
-func (h *house) update(fn func(*storage.Tx) error) {
-	h.t.Helper()
-	if err := h.db.Update(fn); err != nil {
-		h.t.Fatal(err)
-	}
-}
-
 func (h *house) prepare(text string) *Incoming {
 	h.t.Helper()
-	in, err := prepare(h.db, text)
+	in, err := Prepare(h.Body(text))
 	if err != nil {
 		h.t.Fatal(err, text)
 	}
 	return in
 }
 
-func prepare(db *storage.DB, text string) (*Incoming, error) {
-	w := db.Stage()
-	_, _ = w.Write([]byte(text))
-	s, err := w.Finish()
-	if err != nil {
-		return nil, err
-	}
-	return Prepare(s)
-}
-
 func (h *house) put(a storage.AccountID, name, text string) (o Object, err error) {
 	in := h.prepare(text)
-	err = h.db.Update(func(tx *storage.Tx) error {
+	err = h.Update(func(tx *storage.Tx) error {
 		o, err = Put(tx, h.calendar(tx, a), name, in, Client, now)
 		return err
 	})
@@ -104,7 +75,7 @@ func TestBytesComeBack(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if b, err := Read(h.db, &o); err != nil || string(b) != text || o.Size != int64(len(text)) {
+		if b, err := o.Read(h.DB); err != nil || string(b) != text || o.Size != int64(len(text)) {
 			t.Errorf("%v: %q", err, b)
 		}
 	}
@@ -126,19 +97,19 @@ func TestRefused(t *testing.T) {
 		object("1", "DTSTART:20260101|EXDATE:2026"):                                 ical.ErrSyntax,
 		object("1", "DTSTART:20260101|RECURRENCE-ID:x"):                             ical.ErrSyntax,
 	} {
-		if _, err := prepare(h.db, text); !errors.Is(err, want) {
+		if _, err := Prepare(h.Body(text)); !errors.Is(err, want) {
 			t.Errorf("%.90q: %v, want %v", text, err, want)
 		}
 	}
 	for _, rule := range []string{"FREQ=DAILY", "FREQ=HOURLY", "FREQ=DAILY;COUNT=10000", "FREQ=SECONDLY;BYMONTH=2;BYMONTHDAY=30"} {
-		if _, err := prepare(h.db, object("1", "DTSTART:20260101T000000|RRULE:"+rule)); err != nil {
+		if _, err := Prepare(h.Body(object("1", "DTSTART:20260101T000000|RRULE:"+rule))); err != nil {
 			t.Errorf("%s: %v", rule, err)
 		}
 	}
 	if _, err := h.put(h.b, "big", object("1", "DTSTART:20260101|X:"+strings.Repeat("x", 4000))); !errors.Is(err, storage.ErrQuota) {
 		t.Errorf("over quota: %v", err)
 	}
-	h.update(func(tx *storage.Tx) error { return SetTypes(tx, h.calendar(tx, h.b), Todo) })
+	h.Must(func(tx *storage.Tx) error { return SetTypes(tx, h.calendar(tx, h.b), Todo) })
 	var te *TypeError
 	if _, err := h.put(h.b, "event", object("1", "DTSTART:20260101")); !errors.As(err, &te) || te.Type != Event {
 		t.Errorf("an event among to-dos: %v", err)
@@ -161,8 +132,8 @@ func TestNamesAndUIDs(t *testing.T) {
 	if _, err := h.put(h.b, "one.ics", object("1", "DTSTART:20260101")); err != nil {
 		t.Errorf("the same UID of somebody else: %v", err)
 	}
-	h.update(func(tx *storage.Tx) error { return Remove(tx, h.calendar(tx, h.a), one) })
-	if _, err := Read(h.db, &one); !errors.Is(err, storage.ErrNotFound) {
+	h.Must(func(tx *storage.Tx) error { return Remove(tx, h.calendar(tx, h.a), one) })
+	if _, err := one.Read(h.DB); !errors.Is(err, storage.ErrNotFound) {
 		t.Errorf("a removed body: %v", err)
 	}
 	if _, err := h.put(h.a, "two.ics", object("1", "DTSTART:20260101")); err != nil {
@@ -174,7 +145,7 @@ func TestTags(t *testing.T) {
 	h := newHouse(t)
 	put := func(text string, by By) (o Object) {
 		in := h.prepare(text)
-		h.update(func(tx *storage.Tx) (err error) {
+		h.Must(func(tx *storage.Tx) (err error) {
 			o, err = Put(tx, h.calendar(tx, h.a), "x", in, by, now)
 			return err
 		})
@@ -196,7 +167,7 @@ func TestCopyAndMove(t *testing.T) {
 	o, _ := h.put(h.a, "a", object("1", "DTSTART:20260101T100000Z"))
 	_, _ = h.put(h.a, "z", object("9", "DTSTART:20260101T100000Z"))
 	var other Calendar
-	h.update(func(tx *storage.Tx) (err error) {
+	h.Must(func(tx *storage.Tx) (err error) {
 		if other, err = Create(tx, h.a, "other", 0, now); err != nil {
 			return err
 		}
@@ -217,7 +188,7 @@ func TestCopyAndMove(t *testing.T) {
 		_, err = Move(tx, from, o, other, "b", nil, now) // over its own copy
 		return err
 	})
-	h.update(func(tx *storage.Tx) error {
+	h.Must(func(tx *storage.Tx) error {
 		from, to := h.calendar(tx, h.a), other
 		to, err := ByID(tx, to.ID)
 		if err != nil || from.Count != 1 || to.Count != 1 {
@@ -229,7 +200,7 @@ func TestCopyAndMove(t *testing.T) {
 
 func TestVisible(t *testing.T) {
 	h := newHouse(t)
-	h.update(func(tx *storage.Tx) error {
+	h.Must(func(tx *storage.Tx) error {
 		c, err := Create(tx, h.b, "shared", Event, now)
 		if err == nil {
 			err = tx.SetACL(c.ID.Object(), h.a, storage.RightLookup)
@@ -255,10 +226,10 @@ func TestZones(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h.update(func(tx *storage.Tx) error { return SetZone(tx, h.calendar(tx, h.a), z) })
+	h.Must(func(tx *storage.Tx) error { return SetZone(tx, h.calendar(tx, h.a), z) })
 	at := time.Unix(0, 0)
 	offset := func() (n int) {
-		_ = h.db.View(func(tx *storage.Tx) error {
+		_ = h.View(func(tx *storage.Tx) error {
 			c := h.calendar(tx, h.a)
 			_, n = at.In(Location(c.ZoneName(), ZoneText(tx, c))).Zone()
 			return nil
@@ -269,11 +240,11 @@ func TestZones(t *testing.T) {
 		t.Errorf("own zone: %d", n)
 	}
 	paris, ok := NamedZone("Europe/Paris")
-	h.update(func(tx *storage.Tx) error { return SetZone(tx, h.calendar(tx, h.a), paris) })
+	h.Must(func(tx *storage.Tx) error { return SetZone(tx, h.calendar(tx, h.a), paris) })
 	if n := offset(); !ok || n != 3600 {
 		t.Errorf("named zone: %v %d", ok, n)
 	}
-	h.update(func(tx *storage.Tx) error { return SetZone(tx, h.calendar(tx, h.a), Zone{}) })
+	h.Must(func(tx *storage.Tx) error { return SetZone(tx, h.calendar(tx, h.a), Zone{}) })
 	if n := offset(); n != 0 {
 		t.Errorf("no zone: %d", n)
 	}
@@ -291,12 +262,12 @@ func TestPurge(t *testing.T) {
 	}
 	rounds := 0
 	for left := true; left; rounds++ {
-		h.update(func(tx *storage.Tx) (err error) { left, err = Purge(tx, h.a, 2); return err })
+		h.Must(func(tx *storage.Tx) (err error) { left, err = Purge(tx, h.a, 2); return err })
 	}
 	if rounds < 3 {
 		t.Errorf("%d rounds", rounds)
 	}
-	_ = h.db.View(func(tx *storage.Tx) error {
+	_ = h.View(func(tx *storage.Tx) error {
 		if n := len(List(tx, h.a)); n != 0 {
 			t.Errorf("%d calendars left", n)
 		}
@@ -305,25 +276,21 @@ func TestPurge(t *testing.T) {
 }
 
 func TestCheckFindsDamage(t *testing.T) {
-	h := newHouse(t)
-	o, _ := h.put(h.a, "x", object("1", "DTSTART:20260101T100000Z"))
-	for name, k := range map[string]func(c storage.CollectionID) []byte{
-		"name":  func(c storage.CollectionID) []byte { return key('q', c, "x") },
-		"UID":   func(c storage.CollectionID) []byte { return uidKey(c, "1") },
-		"month": func(c storage.CollectionID) []byte { m, _, _ := o.months(); return monthKey(c, Event, m, o.Item) },
+	for name, harm := range map[string]func(tx *storage.Tx, c Calendar, o Object){
+		"month lost":       func(tx *storage.Tx, c Calendar, o Object) { o.unindex(tx, c.ID) },
+		"month of nothing": func(tx *storage.Tx, c Calendar, _ Object) { tx.Put(monthKey(c.ID, Event, 24000, 77), []byte{}) },
+		"tail damaged": func(tx *storage.Tx, c Calendar, o Object) {
+			_ = resource.Touch(tx, c.Collection, &o.Resource, []byte{1})
+		},
 	} {
-		var key, value []byte
-		damage := func(tx *storage.Tx) error {
-			key = k(h.calendar(tx, h.a).ID)
-			value = bytes.Clone(tx.Get(key))
-			tx.Delete(key)
-			return nil
+		h := furnish(t, storagetest.OpenUnchecked(t, Check))
+		o, err := h.put(h.a, "x", object("1", "DTSTART:20260101T100000Z"))
+		if err != nil {
+			t.Fatal(err)
 		}
-		h.update(damage)
-		r, err := h.db.Check(context.Background(), storage.CheckOptions{Hooks: []storage.CheckHook{Check}})
-		if err != nil || r.Clean() {
-			t.Errorf("%s: damage is not found, %v", name, err)
+		h.Must(func(tx *storage.Tx) error { harm(tx, h.calendar(tx, h.a), o); return nil })
+		if p := strings.Join(h.Problems(), "\n"); !strings.Contains(p, "calendar") {
+			t.Errorf("%s: %q", name, p)
 		}
-		h.update(func(tx *storage.Tx) error { tx.Put(key, value); return nil })
 	}
 }

@@ -100,7 +100,7 @@ func (ch *Change) Bodies(db *storage.DB) (old, new []byte, err error) {
 		if id == 0 {
 			return nil, nil
 		}
-		return Read(db, &Object{Blob: id})
+		return db.ReadBlob(id)
 	}
 	old, err1 := read(ch.Old)
 	new, err2 := read(ch.New)

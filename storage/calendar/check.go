@@ -5,11 +5,12 @@ import (
 
 	"essaim.coop/essaim/storage"
 	"essaim.coop/essaim/storage/blob"
+	"essaim.coop/essaim/storage/resource"
 )
 
-// Check is the room's storage.CheckHook: every object of every calendar has its
-// name, its UID, its months and its body, and nothing leads to an object that is
-// not there.
+// Check is the room's storage.CheckHook: every object of every calendar is in
+// its months, and nothing leads to an object that is not there; the rest is checked
+// by package resource.
 func Check(tx *storage.Tx, r *storage.Report) {
 	calendars := map[storage.CollectionID]bool{}
 	tx.ScanPrefix([]byte{4}, func(rest, _ []byte) bool { // every account
@@ -25,23 +26,19 @@ func Check(tx *storage.Tx, r *storage.Report) {
 		}
 		return true
 	})
-	strays := func(prefix byte, what string, item func(rest, v []byte) []byte) {
-		tx.ScanPrefix([]byte{prefix}, func(rest, v []byte) bool {
+	strays := func(prefix byte, what string) {
+		tx.ScanPrefix([]byte{prefix}, func(rest, _ []byte) bool {
 			c := storage.CollectionID(binary.BigEndian.Uint32(rest))
-			if id, ok := readItem(item(rest, v)); !ok || !calendars[c] || tx.Item(c, id) == nil {
+			if id, ok := resource.ReadItem(rest[max(0, len(rest)-4):]); !ok || !calendars[c] || tx.Item(c, id) == nil {
 				r.Problem("calendar %d: a %s leads to an object that is not there: %x", c, what, rest)
 			}
 			return true
 		})
 	}
-	value := func(_, v []byte) []byte { return v }
-	last := func(rest, _ []byte) []byte { return rest[max(0, len(rest)-4):] }
-	strays('q', "name", value)
-	strays('r', "UID", value)
-	strays('s', "month", last)
-	strays('t', "long list", last)
+	strays('s', "month")
+	strays('t', "long list")
+	strays('j', "deadline")
 	checkChanges(tx, r)
-	strays('j', "deadline", last)
 	checkAlarms(tx, r)
 	tx.ScanPrefix([]byte{'u'}, func(rest, _ []byte) bool {
 		if len(rest) != 4 || !calendars[storage.CollectionID(binary.BigEndian.Uint32(rest))] {
@@ -90,20 +87,12 @@ func checkChanges(tx *storage.Tx, r *storage.Report) {
 }
 
 func (c Calendar) check(tx *storage.Tx, r *storage.Report) {
-	size, rows := propertyBytes(tx, c.ID.Object()), 0
-	tx.Items(c.ID, 0, ^storage.ItemID(0), func(id storage.ItemID, v []byte) bool {
-		o, err := unmarshal(id, v)
+	rows := 0
+	tx.Items(c.ID, 0, ^storage.ItemID(0), func(id storage.ItemID, _ []byte) bool {
+		o, err := ByItem(tx, c.ID, id)
 		if err != nil {
 			r.Problem("calendar %d: %v", c.ID, err)
 			return true
-		}
-		r.Refers(o.Blob)
-		size += o.Size + propertyBytes(tx, storage.Object{Collection: c.ID, Item: id})
-		if got, err := Get(tx, c.ID, o.Name); err != nil || got.Item != id {
-			r.Problem("calendar %d: object %d: name %q leads to %d, %v", c.ID, id, o.Name, got.Item, err)
-		}
-		if got, err := ByUID(tx, c.ID, o.UID); !c.inbox() && (err != nil || got.Item != id) {
-			r.Problem("calendar %d: object %d: UID %q leads to %d, %v", c.ID, id, o.UID, got.Item, err)
 		}
 		o.rows(c.ID, func(k []byte) {
 			if rows++; tx.Get(k) == nil {
@@ -113,20 +102,9 @@ func (c Calendar) check(tx *storage.Tx, r *storage.Report) {
 		return true
 	})
 	for _, prefix := range []byte{'s', 't'} {
-		tx.ScanPrefix(key(prefix, c.ID, ""), func(_, _ []byte) bool { rows--; return true })
+		tx.ScanPrefix(resource.Key(prefix, c.ID), func(_, _ []byte) bool { rows--; return true })
 	}
 	if rows != 0 {
 		r.Problem("calendar %d: %d months too many or too few", c.ID, -rows)
 	}
-	if size != c.Bytes {
-		r.Problem("calendar %d: %d bytes, its objects and properties have %d", c.ID, c.Bytes, size)
-	}
-}
-
-// propertyBytes is what the properties of an object count against the quota.
-func propertyBytes(tx *storage.Tx, o storage.Object) (n int64) {
-	for _, owner := range append(tx.PropertyOwners(o), 0) {
-		tx.Properties(o, owner, func(name string, v []byte) bool { n += int64(len(name) + len(v)); return true })
-	}
-	return n
 }

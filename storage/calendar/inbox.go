@@ -9,6 +9,7 @@ import (
 	"essaim.coop/essaim/format/ical/filter"
 	"essaim.coop/essaim/storage"
 	"essaim.coop/essaim/storage/blob"
+	"essaim.coop/essaim/storage/resource"
 )
 
 const (
@@ -34,17 +35,11 @@ func (c Calendar) inbox() bool { return c.Kind == storage.KindInbox }
 // PrepareMessage reads a staged iTIP message, outside any transaction; uid and
 // component are what it is about.
 func PrepareMessage(body *blob.Staged, uid, component string) (*Incoming, error) {
-	in := &Incoming{body: body, row: Object{UID: uid, Type: TypeOf(component), Size: body.Size, First: Ever, Last: Forever}}
+	in := &Incoming{body: body, row: Object{Resource: resource.Of(body, uid), Type: TypeOf(component), First: Ever, Last: Forever}}
 	if in.row.Type == 0 || uid == "" {
 		return nil, fmt.Errorf("a message about a %.40q: %w", component, storage.ErrInvalid)
 	}
-	copy(in.row.Sum[:], body.Sum[:])
-	r, err := body.Reader()
-	if err != nil {
-		return nil, err
-	}
-	defer r.Close()
-	raw, err := r.Bytes()
+	raw, err := body.Bytes()
 	if err != nil {
 		return nil, err
 	}
@@ -88,19 +83,13 @@ func Deliver(tx *storage.Tx, inbox Calendar, in *Incoming, now time.Time) (Objec
 	return Put(tx, inbox, fmt.Sprintf("%d.ics", inbox.NextItem), in, Server, now)
 }
 
-func dropOldest(tx *storage.Tx, inbox Calendar) (err error) {
-	var oldest *Object
-	tx.Items(inbox.ID, 0, ^storage.ItemID(0), func(id storage.ItemID, v []byte) bool {
-		var o Object
-		if o, err = unmarshal(id, v); err == nil {
-			oldest = &o
-		}
-		return false
-	})
-	if err != nil || oldest == nil {
+func dropOldest(tx *storage.Tx, inbox Calendar) error {
+	var oldest Object
+	err := resource.Items(tx, inbox.ID, each(func(o Object) bool { oldest = o; return false }))
+	if err != nil || oldest.Item == 0 {
 		return err
 	}
-	return Remove(tx, inbox, *oldest)
+	return Remove(tx, inbox, oldest)
 }
 
 // The property of an inbox that says which calendar is the default one.

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"essaim.coop/essaim/storage"
+	"essaim.coop/essaim/storage/resource"
 )
 
 // An object is listed in each month that it may have something in, if these are
@@ -29,13 +30,13 @@ func (o *Object) months() (from, to uint16, ok bool) {
 }
 
 func monthKey(c storage.CollectionID, t Types, m uint16, id storage.ItemID) []byte {
-	k := append(key('s', c, ""), byte(t))
+	k := append(resource.Key('s', c), byte(t))
 	k = binary.BigEndian.AppendUint16(k, m)
 	return binary.BigEndian.AppendUint32(k, uint32(id))
 }
 
 func longKey(c storage.CollectionID, t Types, id storage.ItemID) []byte {
-	return binary.BigEndian.AppendUint32(append(key('t', c, ""), byte(t)), uint32(id))
+	return binary.BigEndian.AppendUint32(append(resource.Key('t', c), byte(t)), uint32(id))
 }
 
 // index writes an object's rows by time, unindex removes them.
@@ -91,7 +92,7 @@ func Query(tx *storage.Tx, c storage.CollectionID, types Types, from, to int64, 
 			return give(storage.ItemID(binary.BigEndian.Uint32(k[8:])), binary.BigEndian.Uint16(k[6:]), false)
 		})
 		if more && err == nil {
-			tx.ScanPrefix(append(key('t', c, ""), byte(t)), func(rest, _ []byte) bool {
+			tx.ScanPrefix(append(resource.Key('t', c), byte(t)), func(rest, _ []byte) bool {
 				return give(storage.ItemID(binary.BigEndian.Uint32(rest)), 0, true)
 			})
 		}
@@ -100,13 +101,6 @@ func Query(tx *storage.Tx, c storage.CollectionID, types Types, from, to int64, 
 }
 
 // scanTypes reads every object of some types.
-func scanTypes(tx *storage.Tx, c storage.CollectionID, types Types, fn func(Object) bool) (err error) {
-	tx.Items(c, 0, ^storage.ItemID(0), func(id storage.ItemID, v []byte) bool {
-		var o Object
-		if o, err = unmarshal(id, v); err != nil {
-			return false
-		}
-		return o.Type&types == 0 || fn(o)
-	})
-	return err
+func scanTypes(tx *storage.Tx, c storage.CollectionID, types Types, fn func(Object) bool) error {
+	return resource.Items(tx, c, each(func(o Object) bool { return o.Type&types == 0 || fn(o) }))
 }

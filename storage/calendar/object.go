@@ -1,46 +1,31 @@
 package calendar
 
 import (
-	"crypto/sha256"
 	"encoding/binary"
-	"encoding/hex"
 	"fmt"
 	"math"
-	"time"
 
 	"essaim.coop/essaim/storage"
-	"essaim.coop/essaim/storage/blob"
+	"essaim.coop/essaim/storage/resource"
 )
 
 // An Object is what a calendar knows of one of its objects without opening it.
 type Object struct {
-	Item       storage.ItemID
-	Name       string // the last segment of its URL
-	UID        string
-	Type       Types // one
-	Scheduling bool  // it has an organizer (RFC 6638 §3.1)
-	Blob       blob.ID
-	Size       int64 // bytes
-	Sum        [sumSize]byte
-	Personal   bool          // it has what is its owner's alone (package overlay)
-	Bare       [sumSize]byte // Sum without that, when there is some
-	Tag        uint64        // counts the changes that a schedule tag tells
-	Created    int64         // seconds since 1970
-	Modified   int64
-	First      int64 // nothing of it is before, or Ever
-	Last       int64 // or after; Forever
+	resource.Resource
+	Type       Types        // one
+	Scheduling bool         // it has an organizer (RFC 6638 §3.1)
+	Personal   bool         // it has what is its owner's alone (package overlay)
+	Bare       resource.Sum // Sum without that, when there is some
+	Tag        uint64       // counts the changes that a schedule tag tells
+	First      int64        // nothing of it is before, in seconds since 1970, or Ever
+	Last       int64        // or after; Forever
 }
 
+// Ever and Forever are the open ends of what has none.
 const (
-	sumSize = 12 // of the SHA-256 of the bytes
-
-	// Ever and Forever are the open ends of what has none.
 	Ever    = math.MinInt64
 	Forever = math.MaxInt64
 )
-
-// ETag is the object's strong entity tag, without quotes.
-func (o *Object) ETag() string { return hex.EncodeToString(o.Sum[:]) }
 
 // ScheduleTag is its schedule tag, without quotes; "" when it is no scheduling
 // object (RFC 6638 §3.2.10).
@@ -51,16 +36,10 @@ func (o *Object) ScheduleTag() string {
 	return fmt.Sprintf("%d-%d", o.Item, o.Tag)
 }
 
-// ModTime is when the object was changed last.
-func (o *Object) ModTime() time.Time { return time.Unix(o.Modified, 0) }
-
-// The row of an object: format (1), type with 80 for scheduling and 40 for what is
-// its owner's alone, sum, with the 40 the sum without that, then varints for the
-// body, size, tag, times, first and last, the name with its length, and the UID.
-const rowFormat = 1
-
-func (o *Object) marshal() []byte {
-	b := make([]byte, 0, 80+len(o.Name)+len(o.UID))
+// The tail of an object's row: type with 80 for scheduling and 40 for what is its
+// owner's alone, with the 40 the sum without that, then varints for the tag, first
+// and last.
+func (o *Object) tail() []byte {
 	kind := byte(o.Type)
 	if o.Scheduling {
 		kind |= 0x80
@@ -68,105 +47,64 @@ func (o *Object) marshal() []byte {
 	if o.Personal {
 		kind |= 0x40
 	}
-	b = append(b, rowFormat, kind)
-	b = append(b, o.Sum[:]...)
+	b := append(make([]byte, 0, 32), kind)
 	if o.Personal {
 		b = append(b, o.Bare[:]...)
 	}
-	for _, v := range []int64{int64(o.Blob), o.Size, int64(o.Tag), o.Created, o.Modified, o.First, o.Last, int64(len(o.Name))} {
-		b = binary.AppendVarint(b, v)
-	}
-	return append(append(b, o.Name...), o.UID...)
+	b = binary.AppendUvarint(b, o.Tag)
+	return binary.AppendVarint(binary.AppendVarint(b, o.First), o.Last)
 }
 
-func unmarshal(id storage.ItemID, b []byte) (o Object, err error) {
-	bad := fmt.Errorf("calendar object %d: row: %w", id, storage.ErrInvalid)
-	if len(b) < 2+sumSize || b[0] != rowFormat {
-		return o, bad
+// read is the object of a resource that was found.
+func read(r resource.Resource, tail []byte, err error) (Object, error) {
+	if err != nil {
+		return Object{}, err
 	}
-	o = Object{Item: id, Type: Types(b[1] & 0x3f), Scheduling: b[1]&0x80 != 0, Personal: b[1]&0x40 != 0}
-	copy(o.Sum[:], b[2:])
-	if b = b[2+sumSize:]; o.Personal {
-		if len(b) < sumSize {
-			return o, bad
-		}
-		copy(o.Bare[:], b)
-		b = b[sumSize:]
+	if len(tail) == 0 {
+		return Object{}, resource.Damaged(r.Item)
 	}
-	var v [8]int64
-	for i := range v {
-		n := 0
-		if v[i], n = binary.Varint(b); n <= 0 {
-			return o, bad
-		}
-		b = b[n:]
+	o := Object{Resource: r, Type: Types(tail[0] & 0x3f), Scheduling: tail[0]&0x80 != 0, Personal: tail[0]&0x40 != 0}
+	if tail = tail[1:]; o.Personal {
+		tail = tail[copy(o.Bare[:], tail):]
 	}
-	if v[7] < 0 || v[7] > int64(len(b)) {
-		return o, bad
+	var n, first, last int
+	o.Tag, n = binary.Uvarint(tail)
+	if n > 0 {
+		o.First, first = binary.Varint(tail[n:])
 	}
-	o.Blob, o.Size, o.Tag, o.Created, o.Modified, o.First, o.Last = blob.ID(v[0]), v[1], uint64(v[2]), v[3], v[4], v[5], v[6]
-	o.Name, o.UID = string(b[:v[7]]), string(b[v[7]:])
+	if first > 0 {
+		o.Last, last = binary.Varint(tail[n+first:])
+	}
+	if last <= 0 {
+		return Object{}, resource.Damaged(r.Item)
+	}
 	return o, nil
-}
-
-func uidKey(c storage.CollectionID, uid string) []byte {
-	sum := sha256.Sum256([]byte(uid))
-	return key('r', c, string(sum[:16]))
 }
 
 // Get finds an object by its name.
 func Get(tx *storage.Tx, c storage.CollectionID, name string) (Object, error) {
-	if len(name) <= MaxName {
-		if id, ok := readItem(tx.Get(key('q', c, name))); ok {
-			return ByItem(tx, c, id)
-		}
-	}
-	return Object{}, fmt.Errorf("calendar object %.80q: %w", name, storage.ErrNotFound)
+	return read(resource.Get(tx, c, name))
 }
 
 // ByItem finds an object by its item.
 func ByItem(tx *storage.Tx, c storage.CollectionID, id storage.ItemID) (Object, error) {
-	v := tx.Item(c, id)
-	if v == nil {
-		return Object{}, fmt.Errorf("calendar object %d: %w", id, storage.ErrNotFound)
-	}
-	return unmarshal(id, v)
+	return read(resource.ByItem(tx, c, id))
 }
 
 // ByUID finds an object by the UID it has within a calendar.
 func ByUID(tx *storage.Tx, c storage.CollectionID, uid string) (Object, error) {
-	if id, ok := readItem(tx.Get(uidKey(c, uid))); ok {
-		return ByItem(tx, c, id)
-	}
-	return Object{}, fmt.Errorf("UID %.80q: %w", uid, storage.ErrNotFound)
+	return read(resource.ByUID(tx, c, uid))
 }
 
 // Scan calls fn with the objects whose names follow after, in order of names,
 // until it returns false. fn must not write.
 func Scan(tx *storage.Tx, c storage.CollectionID, after string, fn func(Object) bool) error {
-	from := key('q', c, after)
-	if after != "" {
-		from = append(from, 0)
-	}
-	var err error
-	tx.Scan(from, key('q', c+1, ""), false, func(_, v []byte) bool {
-		id, _ := readItem(v)
-		var o Object
-		if o, err = ByItem(tx, c, id); err != nil {
-			return false
-		}
-		return fn(o)
-	})
-	return err
+	return resource.Scan(tx, c, after, each(fn))
 }
 
-// Read returns an object's bytes. It is called outside any transaction;
-// ErrNotFound when the object has changed since.
-func Read(db *storage.DB, o *Object) ([]byte, error) {
-	r, err := db.OpenBlob(o.Blob)
-	if err != nil {
-		return nil, err
+func each(fn func(Object) bool) func(resource.Resource, []byte) (bool, error) {
+	return func(r resource.Resource, tail []byte) (bool, error) {
+		o, err := read(r, tail, nil)
+		return err == nil && fn(o), err
 	}
-	defer r.Close()
-	return r.Bytes()
 }

@@ -82,9 +82,9 @@ func (o *Object) bare(s *filter.Subject) error {
 	return nil
 }
 
-// ReadFor is Read of the object as a member is shown it who is not its owner.
+// ReadFor is Object.Read of the object as a member is shown it who is not its owner.
 func ReadFor(db *storage.DB, o *Object, p Personal) ([]byte, error) {
-	raw, err := Read(db, o)
+	raw, err := o.Read(db)
 	if err != nil || !o.Personal && p.Text == "" {
 		return raw, err
 	}

@@ -11,6 +11,7 @@ import (
 	"essaim.coop/essaim/format/ical/recur"
 	"essaim.coop/essaim/storage"
 	"essaim.coop/essaim/storage/blob"
+	"essaim.coop/essaim/storage/resource"
 )
 
 const (
@@ -42,12 +43,7 @@ func Prepare(body *blob.Staged) (*Incoming, error) {
 	if body.Size > int64(ical.DefaultLimits.Bytes) {
 		return nil, fmt.Errorf("%w: %d bytes", ical.ErrLimit, body.Size)
 	}
-	r, err := body.Reader()
-	if err != nil {
-		return nil, err
-	}
-	defer r.Close()
-	raw, err := r.Bytes()
+	raw, err := body.Bytes()
 	if err != nil {
 		return nil, err
 	}
@@ -55,8 +51,7 @@ func Prepare(body *blob.Staged) (*Incoming, error) {
 	if err != nil {
 		return nil, err
 	}
-	in := &Incoming{body: body, row: Object{UID: strings.Clone(s.UID), Type: TypeOf(s.Type), Size: body.Size}}
-	copy(in.row.Sum[:], body.Sum[:])
+	in := &Incoming{body: body, row: Object{Resource: resource.Of(body, strings.Clone(s.UID)), Type: TypeOf(s.Type)}}
 	in.rings = filter.HasAlarm(s.Object, "EMAIL")
 	if err := in.row.bare(s); err != nil {
 		return nil, err
@@ -104,15 +99,8 @@ func count(s *recur.Series) error {
 // Scheduling reports whether the object has an organizer.
 func (in *Incoming) Scheduling() bool { return in.row.Scheduling }
 
-// A UIDConflict says that an object cannot have its UID (RFC 4791 §5.3.2.1,
-// no-uid-conflict). It is an ErrConflict.
-type UIDConflict struct {
-	UID  string
-	Name string // the object that has the UID, or that would get another one
-}
-
-func (e *UIDConflict) Error() string { return fmt.Sprintf("UID %.80q: held by %q", e.UID, e.Name) }
-func (e *UIDConflict) Unwrap() error { return storage.ErrConflict }
+// A UIDConflict says that an object cannot have its UID.
+type UIDConflict = resource.UIDConflict
 
 // A TypeError says that a calendar does not take a type of component (RFC 4791
 // §5.3.2.1, supported-calendar-component). It is an ErrInvalid.
@@ -135,68 +123,45 @@ const (
 // a *TypeError when the calendar does not take it. The same bytes again change
 // nothing. On an error the transaction must not be committed.
 func Put(tx *storage.Tx, c Calendar, name string, in *Incoming, by By, now time.Time) (Object, error) {
-	old, exists, err := place(tx, c, name, &in.row)
+	old, err := place(tx, c, name, &in.row)
 	if err != nil {
 		return Object{}, err
 	}
+	if old.Item != 0 && old.Same(&in.row.Resource) {
+		return old, nil // nothing for others to learn
+	}
 	o := in.row
-	o.Name, o.Created, o.Modified, o.Tag = name, now.Unix(), now.Unix(), 1
-	if exists {
-		if old.Sum == o.Sum && old.Size == o.Size {
-			return old, nil // nothing for others to learn
-		}
-		o.Item, o.Created, o.Tag = old.Item, old.Created, old.Tag
-		if by == Client {
-			o.Tag++
-		}
-		old.unindex(tx, c.ID)
+	o.Name, o.Created, o.Modified, o.Tag = name, now.Unix(), now.Unix(), old.Tag
+	if by == Client || old.Item == 0 {
+		o.Tag++
 	}
 	o.Blob = tx.Attach(in.body)
-	if err := o.save(tx, c, o.Size-old.Size); err != nil {
+	if err := o.put(tx, c, &old); err != nil {
 		return Object{}, err
-	}
-	if exists {
-		tx.Release(old.Blob)
 	}
 	setAlarm(tx, c, o.Item, in.rings, now)
 	return o, nil
 }
 
-// place finds the object that a name has, and whether another can go there.
-func place(tx *storage.Tx, c Calendar, name string, o *Object) (old Object, exists bool, err error) {
-	if err := checkName(name); err != nil {
-		return old, false, err
-	}
+// place finds the object that a name has, Item 0 when it is free for another.
+func place(tx *storage.Tx, c Calendar, name string, o *Object) (Object, error) {
 	if c.Types()&o.Type == 0 {
-		return old, false, &TypeError{o.Type}
+		return Object{}, &TypeError{o.Type}
 	}
-	if id, ok := readItem(tx.Get(key('q', c.ID, name))); ok {
-		if old, err = ByItem(tx, c.ID, id); err != nil {
-			return old, true, err
-		}
-		if old.UID != o.UID {
-			return old, true, &UIDConflict{o.UID, name}
-		}
-		return old, true, nil
+	old, tail, err := resource.Place(tx, c.Collection, name, o.UID)
+	if err != nil || old.Item == 0 {
+		return Object{}, err
 	}
-	if holder, err := ByUID(tx, c.ID, o.UID); err == nil && !c.inbox() {
-		return old, false, &UIDConflict{o.UID, holder.Name}
-	}
-	return old, false, nil
+	return read(old, tail, nil)
 }
 
-// save writes an object's rows. A new one has no Item yet.
-func (o *Object) save(tx *storage.Tx, c Calendar, delta int64) error {
-	id, _, err := tx.PutItem(c.Collection, o.Item, o.marshal(), delta)
-	if err != nil {
+// put writes an object's rows in the place of old.
+func (o *Object) put(tx *storage.Tx, c Calendar, old *Object) error {
+	if err := resource.Put(tx, c.Collection, &o.Resource, &old.Resource, o.tail()); err != nil {
 		return err
 	}
-	if o.Item == 0 {
-		o.Item = id
-		tx.Put(key('q', c.ID, o.Name), itemValue(id))
-		if !c.inbox() {
-			tx.Put(uidKey(c.ID, o.UID), itemValue(id))
-		}
+	if old.Item != 0 {
+		old.unindex(tx, c.ID)
 	}
 	o.index(tx, c.ID)
 	return nil
@@ -204,29 +169,14 @@ func (o *Object) save(tx *storage.Tx, c Calendar, delta int64) error {
 
 // Remove takes an object out of its calendar.
 func Remove(tx *storage.Tx, c Calendar, o Object) error {
-	if err := tx.Vacate(c.Collection, o.Item, o.Name); err != nil {
-		return err
-	}
-	if _, err := tx.RemoveItem(c.Collection, o.Item, o.Size); err != nil {
-		return err
-	}
-	tx.Delete(key('q', c.ID, o.Name))
-	if !c.inbox() {
-		tx.Delete(uidKey(c.ID, o.UID))
-	}
 	o.unindex(tx, c.ID)
 	dropAlarm(tx, c.ID, o.Item)
-	tx.Release(o.Blob)
-	return nil
+	return resource.Remove(tx, c.Collection, &o.Resource)
 }
 
 // Touch notes an object as changed, as its properties are.
 func Touch(tx *storage.Tx, c Calendar, o Object) error {
-	if err := tx.Writable(); err != nil {
-		return err
-	}
-	tx.ReplaceItem(c.Collection, o.Item, o.marshal())
-	return nil
+	return resource.Touch(tx, c.Collection, &o.Resource, o.tail())
 }
 
 // Copy puts an object into another calendar. An object of the same UID that has
@@ -240,8 +190,8 @@ func Copy(tx *storage.Tx, from Calendar, o Object, to Calendar, name string, bar
 	case bare == nil || bare.row.UID != o.UID || bare.row.Sum != o.Bare:
 		return Object{}, fmt.Errorf("object %d has what is its owner's: %w", o.Item, storage.ErrInvalid)
 	}
-	old, exists, err := place(tx, to, name, &o)
-	if err == nil && exists {
+	old, err := place(tx, to, name, &o)
+	if err == nil && old.Item != 0 {
 		err = Remove(tx, to, old)
 	}
 	if err != nil {
@@ -254,8 +204,8 @@ func Copy(tx *storage.Tx, from Calendar, o Object, to Calendar, name string, bar
 	} else {
 		tx.Retain(o.Blob)
 	}
-	n.Item, n.Name, n.Created, n.Modified, n.Tag = 0, name, now.Unix(), now.Unix(), 1
-	if err := n.save(tx, to, n.Size); err != nil {
+	n.Name, n.Created, n.Modified, n.Tag = name, now.Unix(), now.Unix(), 1
+	if err := n.put(tx, to, &Object{}); err != nil {
 		return Object{}, err
 	}
 	_, rings := readAlarm(from.ID, o.Item, tx.Get(alarmKey(from.ID, o.Item)))
@@ -266,33 +216,16 @@ func Copy(tx *storage.Tx, from Calendar, o Object, to Calendar, name string, bar
 // Move puts an object into another calendar or renames it; see Copy.
 func Move(tx *storage.Tx, from Calendar, o Object, to Calendar, name string, bare *Incoming, now time.Time) (Object, error) {
 	if from.ID == to.ID {
-		return rename(tx, from, o, name)
+		err := resource.Rename(tx, from.Collection, &o.Resource, o.tail(), name)
+		return o, err
 	}
 	n, err := Copy(tx, from, o, to, name, bare, now)
 	if err != nil {
 		return Object{}, err
 	}
 	n.Created, n.Modified = o.Created, o.Modified
-	tx.ReplaceItem(to.Collection, n.Item, n.marshal())
+	if err := Touch(tx, to, n); err != nil {
+		return Object{}, err
+	}
 	return n, Remove(tx, from, o)
-}
-
-func rename(tx *storage.Tx, c Calendar, o Object, name string) (Object, error) {
-	if name == o.Name {
-		return o, nil
-	}
-	if err := checkName(name); err != nil {
-		return Object{}, err
-	}
-	if old, err := Get(tx, c.ID, name); err == nil { // its UID is another
-		return Object{}, &UIDConflict{o.UID, old.Name}
-	}
-	if err := tx.Vacate(c.Collection, o.Item, o.Name); err != nil {
-		return Object{}, err
-	}
-	tx.Delete(key('q', c.ID, o.Name))
-	o.Name = name
-	tx.Put(key('q', c.ID, name), itemValue(o.Item))
-	tx.ReplaceItem(c.Collection, o.Item, o.marshal())
-	return o, nil
 }

@@ -48,7 +48,7 @@ func TestQueryGivesCandidates(t *testing.T) {
 		texts[name] = object(name, lines)
 		ins, names = append(ins, h.prepare(texts[name])), append(names, name)
 	}
-	h.update(func(tx *storage.Tx) error {
+	h.Must(func(tx *storage.Tx) error {
 		for i, in := range ins {
 			if _, err := Put(tx, h.calendar(tx, h.a), names[i], in, Client, now); err != nil {
 				return err
@@ -61,7 +61,7 @@ func TestQueryGivesCandidates(t *testing.T) {
 		from := time.Date(2016+rng.IntN(20), time.Month(1+rng.IntN(12)), 1, 0, 0, 0, 0, time.UTC)
 		r := filter.Range{Start: from, End: from.AddDate(0, 1, 0)}
 		got := map[string]bool{}
-		err := h.db.View(func(tx *storage.Tx) error {
+		err := h.View(func(tx *storage.Tx) error {
 			return Query(tx, h.calendar(tx, h.a).ID, Event, r.Start.Unix(), r.End.Unix(), func(o Object) bool {
 				if got[o.Name] {
 					t.Errorf("%s is given twice", o.Name)
@@ -103,7 +103,7 @@ func TestSyncModel(t *testing.T) {
 	for step := range 200 {
 		name := fmt.Sprint("n", rng.IntN(12))
 		in := h.prepare(object(name, fmt.Sprintf("DTSTART:2026%02d01|SEQUENCE:%d", 1+rng.IntN(12), step)))
-		h.update(func(tx *storage.Tx) error {
+		h.Must(func(tx *storage.Tx) error {
 			c := h.calendar(tx, h.a)
 			old, err := Get(tx, c.ID, name)
 			switch n := rng.IntN(3); {
@@ -130,7 +130,7 @@ func TestSyncModel(t *testing.T) {
 		if step%7 != 0 {
 			continue
 		}
-		_ = h.db.View(func(tx *storage.Tx) error {
+		_ = h.View(func(tx *storage.Tx) error {
 			id := h.calendar(tx, h.a).ID
 			if token.Collection == 0 {
 				token.Collection = id

@@ -1,13 +1,14 @@
 package calendar
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"testing"
 	"time"
 
 	"essaim.coop/essaim/storage"
+	"essaim.coop/essaim/storage/resource"
+	"essaim.coop/essaim/storage/storagetest"
 )
 
 const organized = "DTSTART:20270310T100000Z|ORGANIZER:mailto:a@b.example"
@@ -15,7 +16,7 @@ const organized = "DTSTART:20270310T100000Z|ORGANIZER:mailto:a@b.example"
 func (h *house) putAs(name, text string) (o Object) {
 	h.t.Helper()
 	in := h.prepare(text)
-	h.update(func(tx *storage.Tx) (err error) {
+	h.Must(func(tx *storage.Tx) (err error) {
 		o, err = PutAs(tx, h.calendar(tx, h.a), name, in, h.b, true, now)
 		return err
 	})
@@ -25,7 +26,7 @@ func (h *house) putAs(name, text string) (o Object) {
 // changes are those that wait.
 func (h *house) changes() (out []Change) {
 	h.t.Helper()
-	h.update(func(tx *storage.Tx) error {
+	h.Must(func(tx *storage.Tx) error {
 		for after := uint64(0); ; {
 			ch, ok, err := NextChange(tx, after)
 			if !ok || err != nil {
@@ -46,7 +47,7 @@ func TestChanges(t *testing.T) {
 		h.putAs("1.ics", text)
 		h.putAs("1.ics", text) // the same again is no change
 	}
-	h.update(func(tx *storage.Tx) error {
+	h.Must(func(tx *storage.Tx) error {
 		c := h.calendar(tx, h.a)
 		o, err := Get(tx, c.ID, "1.ics")
 		if err == nil {
@@ -59,13 +60,13 @@ func TestChanges(t *testing.T) {
 		t.Fatalf("%d changes: %v", len(all), all)
 	}
 	for i, ch := range all {
-		old, new, err := ch.Bodies(h.db)
+		old, new, err := ch.Bodies(h.DB)
 		if err != nil || ch.By != h.b || ch.Owner != h.a || !ch.Silent || string(new) != texts[i] || i > 0 && string(old) != texts[i-1] || i == 0 && old != nil {
 			t.Errorf("%d: %+v, %v\n%s\n%s", i, ch, err, old, new)
 		}
 	}
-	h.update(func(tx *storage.Tx) error { return all[1].Done(tx) })
-	if err := h.db.Update(all[1].Done); !errors.Is(err, storage.ErrNotFound) {
+	h.Must(func(tx *storage.Tx) error { return all[1].Done(tx) })
+	if err := h.Update(all[1].Done); !errors.Is(err, storage.ErrNotFound) {
 		t.Error(err)
 	}
 	if rest := h.changes(); len(rest) != 2 || rest[1].ID != all[2].ID {
@@ -77,7 +78,7 @@ func TestChanges(t *testing.T) {
 func TestInbox(t *testing.T) {
 	h := newHouse(t)
 	deliver := func(tx *storage.Tx, n int) error {
-		w := h.db.Stage()
+		w := h.Stage()
 		_, _ = fmt.Fprintf(w, "BEGIN:VCALENDAR\r\nMETHOD:REQUEST\r\nBEGIN:VEVENT\r\nUID:1\r\nDTSTART:20270310T100000Z\r\nSEQUENCE:%d\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n", n)
 		s, err := w.Finish()
 		if err != nil {
@@ -93,7 +94,7 @@ func TestInbox(t *testing.T) {
 		}
 		return err
 	}
-	h.update(func(tx *storage.Tx) error {
+	h.Must(func(tx *storage.Tx) error {
 		for n := range MaxInbox + 3 {
 			if err := deliver(tx, n); err != nil {
 				return err
@@ -101,7 +102,7 @@ func TestInbox(t *testing.T) {
 		}
 		return nil
 	})
-	h.update(func(tx *storage.Tx) error {
+	h.Must(func(tx *storage.Tx) error {
 		c, err := Inbox(tx, h.a)
 		if err != nil || c.Count != MaxInbox {
 			t.Errorf("%d messages, %v", c.Count, err)
@@ -119,7 +120,7 @@ func TestInbox(t *testing.T) {
 		}
 		return err
 	})
-	w := h.db.Stage()
+	w := h.Stage()
 	s, _ := w.Finish()
 	defer s.Discard()
 	if _, err := PrepareMessage(s, "", "VEVENT"); !errors.Is(err, storage.ErrInvalid) {
@@ -130,7 +131,7 @@ func TestInbox(t *testing.T) {
 // The default calendar is one's own, and there as long as there is any.
 func TestDefault(t *testing.T) {
 	h := newHouse(t)
-	h.update(func(tx *storage.Tx) error {
+	h.Must(func(tx *storage.Tx) error {
 		is := func(name string) {
 			t.Helper()
 			if c, err := Default(tx, h.a); err != nil || c.Name != name {
@@ -162,7 +163,7 @@ func TestDefault(t *testing.T) {
 		}
 		return SetTypes(tx, tasks, Event)
 	})
-	h.update(func(tx *storage.Tx) error {
+	h.Must(func(tx *storage.Tx) error {
 		if c, err := Default(tx, h.a); err != nil || c.Name != "aaa" {
 			t.Errorf("%q, %v", c.Name, err)
 		}
@@ -175,7 +176,7 @@ func TestDeadlines(t *testing.T) {
 	h := newHouse(t)
 	const alarm = "DTSTART:20270310T100000Z|BEGIN:VALARM|ACTION:EMAIL|TRIGGER:-PT5M|END:VALARM"
 	due := func() (out []Alarm) {
-		h.update(func(tx *storage.Tx) error {
+		h.Must(func(tx *storage.Tx) error {
 			Alarms(tx, func(a Alarm) bool { out = append(out, a); return true })
 			return nil
 		})
@@ -188,14 +189,14 @@ func TestDeadlines(t *testing.T) {
 		t.Fatalf("%v", all)
 	}
 	later := now.Add(time.Hour)
-	h.update(func(tx *storage.Tx) error { return all[0].Next(tx, later, now) })
-	if err := h.db.Update(func(tx *storage.Tx) error { return all[0].Next(tx, later, later) }); !errors.Is(err, storage.ErrConflict) {
+	h.Must(func(tx *storage.Tx) error { return all[0].Next(tx, later, now) })
+	if err := h.Update(func(tx *storage.Tx) error { return all[0].Next(tx, later, later) }); !errors.Is(err, storage.ErrConflict) {
 		t.Error(err)
 	}
 	if all = due(); len(all) != 1 || !all[0].Due.Equal(later) {
 		t.Fatalf("%v", all)
 	}
-	h.update(func(tx *storage.Tx) error {
+	h.Must(func(tx *storage.Tx) error {
 		c := h.calendar(tx, h.a)
 		o, err := Get(tx, c.ID, "1.ics")
 		if err == nil {
@@ -206,7 +207,7 @@ func TestDeadlines(t *testing.T) {
 	if all = due(); len(all) != 1 {
 		t.Fatalf("moved: %v", all)
 	}
-	h.update(func(tx *storage.Tx) error { return all[0].Next(tx, time.Time{}, now) })
+	h.Must(func(tx *storage.Tx) error { return all[0].Next(tx, time.Time{}, now) })
 	if all = due(); len(all) != 0 {
 		t.Errorf("done: %v", all)
 	}
@@ -220,17 +221,10 @@ func TestCheckFindsDamagedScheduling(t *testing.T) {
 		},
 		"a row by deadline alone": func(tx *storage.Tx) { tx.Put(ringKey(1, 1, 1), []byte{}) },
 	} {
-		h := newHouse(t)
-		h.update(func(tx *storage.Tx) error { harm(tx); return nil })
-		r, err := h.db.Check(context.Background(), storage.CheckOptions{Hooks: []storage.CheckHook{Check}})
-		if err != nil || r.Clean() {
-			t.Errorf("%s: %v, clean", name, err)
+		h := furnish(t, storagetest.OpenUnchecked(t, resource.Check, Check))
+		h.Must(func(tx *storage.Tx) error { harm(tx); return nil })
+		if len(h.Problems()) == 0 {
+			t.Errorf("%s: clean", name)
 		}
-		h.update(func(tx *storage.Tx) error {
-			for _, k := range [][]byte{changeKey(9), alarmKey(77, 1), ringKey(now.Unix(), 77, 1), ringKey(1, 1, 1)} {
-				tx.Delete(k)
-			}
-			return nil
-		})
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"essaim.coop/essaim/format/ical"
 	"essaim.coop/essaim/format/ical/zone"
 	"essaim.coop/essaim/storage"
+	"essaim.coop/essaim/storage/resource"
 )
 
 // A Zone is a calendar's time zone, read and found good.
@@ -41,19 +42,21 @@ func NamedZone(name string) (Zone, bool) {
 // Location is where the zone's clocks are.
 func (z Zone) Location() *time.Location { return Location(z.name, z.text) }
 
+func zoneKey(c storage.CollectionID) []byte { return resource.Key('u', c) }
+
 // SetZone gives a calendar its time zone; the zero Zone takes it away.
 func SetZone(tx *storage.Tx, c Calendar, z Zone) error {
 	c.Extra = append(slices.Clone(c.Extra[:2]), z.name...)
 	if z.text == "" {
-		tx.Delete(key('u', c.ID, ""))
+		tx.Delete(zoneKey(c.ID))
 	} else {
-		tx.Put(key('u', c.ID, ""), []byte(z.text))
+		tx.Put(zoneKey(c.ID), []byte(z.text))
 	}
 	return tx.SaveCollection(c.Collection)
 }
 
 // ZoneText is the calendar's VTIMEZONE as it was given, "" when it has none.
-func ZoneText(tx *storage.Tx, c Calendar) string { return string(tx.Get(key('u', c.ID, ""))) }
+func ZoneText(tx *storage.Tx, c Calendar) string { return string(tx.Get(zoneKey(c.ID))) }
 
 // Location is the zone in which floating times of a calendar are, from its name
 // and text: UTC when it has none, or one that is not understood.

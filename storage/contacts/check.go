@@ -4,10 +4,12 @@ import (
 	"encoding/binary"
 
 	"essaim.coop/essaim/storage"
+	"essaim.coop/essaim/storage/resource"
 )
 
-// Check is the room's storage.CheckHook: every card of every book has its name,
-// its UID, its text and its body, and nothing leads to a card that is not there.
+// Check is the room's storage.CheckHook: every card of every book has its text,
+// and no text leads to a card that is not there; the rest is checked by package
+// resource.
 func Check(tx *storage.Tx, r *storage.Report) {
 	books := map[storage.CollectionID]bool{}
 	tx.ScanPrefix([]byte{4}, func(rest, _ []byte) bool { // every account
@@ -17,35 +19,19 @@ func Check(tx *storage.Tx, r *storage.Report) {
 		}
 		return true
 	})
-	for prefix, what := range map[byte]string{'v': "name", 'w': "UID", 'x': "text"} {
-		tx.ScanPrefix([]byte{prefix}, func(rest, v []byte) bool {
-			b := storage.CollectionID(binary.BigEndian.Uint32(rest))
-			if prefix == 'x' {
-				v = rest[4:]
-			}
-			if id, ok := readItem(v); !ok || !books[b] || tx.Item(b, id) == nil {
-				r.Problem("book %d: a %s leads to card %x, which is not there", b, what, v)
-			}
-			return true
-		})
-	}
+	tx.ScanPrefix([]byte{'x'}, func(rest, _ []byte) bool {
+		b := storage.CollectionID(binary.BigEndian.Uint32(rest))
+		if id, ok := resource.ReadItem(rest[4:]); !ok || !books[b] || tx.Item(b, id) == nil {
+			r.Problem("book %d: a text leads to card %x, which is not there", b, rest[4:])
+		}
+		return true
+	})
 }
 
 func (b Book) check(tx *storage.Tx, r *storage.Report) {
-	size := propertyBytes(tx, b.ID.Object())
-	tx.Items(b.ID, 0, ^storage.ItemID(0), func(id storage.ItemID, v []byte) bool {
-		c, err := unmarshal(id, v)
-		if err != nil {
+	tx.Items(b.ID, 0, ^storage.ItemID(0), func(id storage.ItemID, _ []byte) bool {
+		if _, err := ByItem(tx, b.ID, id); err != nil {
 			r.Problem("book %d: %v", b.ID, err)
-			return true
-		}
-		r.Refers(c.Blob)
-		size += c.Size + propertyBytes(tx, storage.Object{Collection: b.ID, Item: id})
-		if got, err := Get(tx, b.ID, c.Name); err != nil || got.Item != id {
-			r.Problem("book %d: card %d: name %q leads to %d, %v", b.ID, id, c.Name, got.Item, err)
-		}
-		if got, err := ByUID(tx, b.ID, c.UID); err != nil || got.Item != id {
-			r.Problem("book %d: card %d: UID %q leads to %d, %v", b.ID, id, c.UID, got.Item, err)
 		}
 		row := tx.Get(indexKey(b.ID, id))
 		if row == nil || !readable(row) && string(row) != "\x00" {
@@ -53,15 +39,4 @@ func (b Book) check(tx *storage.Tx, r *storage.Report) {
 		}
 		return true
 	})
-	if size != b.Bytes {
-		r.Problem("book %d: %d bytes, its cards and properties have %d", b.ID, b.Bytes, size)
-	}
-}
-
-// propertyBytes is what the properties of an object count against the quota.
-func propertyBytes(tx *storage.Tx, o storage.Object) (n int64) {
-	for _, owner := range append(tx.PropertyOwners(o), 0) {
-		tx.Properties(o, owner, func(name string, v []byte) bool { n += int64(len(name) + len(v)); return true })
-	}
-	return n
 }

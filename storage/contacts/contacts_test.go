@@ -2,7 +2,6 @@ package contacts
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -13,69 +12,42 @@ import (
 	"essaim.coop/essaim/format/vcard"
 	"essaim.coop/essaim/format/vcard/vcardtest"
 	"essaim.coop/essaim/storage"
+	"essaim.coop/essaim/storage/resource"
+	"essaim.coop/essaim/storage/storagetest"
 )
 
 var now = time.Unix(1_800_000_000, 0)
 
 type house struct {
+	*storagetest.Store
 	t    testing.TB
-	db   *storage.DB
 	a, b storage.AccountID
 }
 
-func newHouse(t testing.TB) *house {
-	t.Helper()
-	db, err := storage.Open(t.TempDir(), storage.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	h := &house{t: t, db: db}
-	h.update(func(tx *storage.Tx) error {
+func newHouse(t testing.TB) *house { return furnish(t, storagetest.Open(t, resource.Check, Check)) }
+
+func furnish(t testing.TB, s *storagetest.Store) *house {
+	h := &house{Store: s, t: t}
+	h.Must(func(tx *storage.Tx) error {
 		h.a, h.b = tx.CreateAccount(tx.CreateHousehold(0)), tx.CreateAccount(tx.CreateHousehold(3000))
 		return errors.Join(Ensure(tx, h.a, now), Ensure(tx, h.b, now), Ensure(tx, h.a, now))
-	})
-	t.Cleanup(func() {
-		r, err := db.Check(context.Background(), storage.CheckOptions{Bodies: true, Hooks: []storage.CheckHook{Check}})
-		if err != nil || !r.Clean() {
-			t.Errorf("check: %v %q", err, r.Problems)
-		}
-		if err := db.Close(); err != nil {
-			t.Error(err)
-		}
 	})
 	return h
 }
 
-func (h *house) update(fn func(*storage.Tx) error) {
-	h.t.Helper()
-	if err := h.db.Update(fn); err != nil {
-		h.t.Fatal(err)
-	}
-}
-
 func (h *house) prepare(b []byte) *Incoming {
 	h.t.Helper()
-	in, err := prepare(h.db, b)
+	in, err := Prepare(h.Body(string(b)))
 	if err != nil {
-		h.t.Fatal(err)
+		h.t.Fatal(err, string(b))
 	}
 	return in
-}
-
-func prepare(db *storage.DB, b []byte) (*Incoming, error) {
-	w := db.Stage()
-	_, _ = w.Write(b)
-	s, err := w.Finish()
-	if err != nil {
-		return nil, err
-	}
-	return Prepare(s)
 }
 
 // put stores a card in the account's first book.
 func (h *house) put(a storage.AccountID, name string, b []byte) (c Card, err error) {
 	in := h.prepare(b)
-	err = h.db.Update(func(tx *storage.Tx) error {
+	err = h.Update(func(tx *storage.Tx) error {
 		book, err := Open(tx, a, DefaultBook)
 		if err == nil {
 			c, err = Put(tx, book, name, in, now)
@@ -105,7 +77,7 @@ func TestBytesComeBack(t *testing.T) {
 		for _, s := range samples[i : i+50] {
 			ins = append(ins, h.prepare(s.Bytes))
 		}
-		h.update(func(tx *storage.Tx) error {
+		h.Must(func(tx *storage.Tx) error {
 			for j, in := range ins {
 				if _, err := Put(tx, h.book(tx, h.a), fmt.Sprintf("%d.vcf", i+j), in, now); err != nil {
 					return err
@@ -115,12 +87,12 @@ func TestBytesComeBack(t *testing.T) {
 		})
 	}
 	cards := map[string]Card{}
-	_ = h.db.View(func(tx *storage.Tx) error {
+	_ = h.View(func(tx *storage.Tx) error {
 		return Scan(tx, h.book(tx, h.a).ID, "", func(c Card) bool { cards[c.Name] = c; return true })
 	})
 	for i, s := range samples {
 		c := cards[fmt.Sprintf("%d.vcf", i)]
-		b, err := Read(h.db, &c)
+		b, err := c.Read(h.DB)
 		if err != nil || !bytes.Equal(b, s.Bytes) || c.Size != int64(len(s.Bytes)) {
 			t.Errorf("%s: %v, other bytes", s.Shape, err)
 		}
@@ -139,11 +111,11 @@ func TestRefused(t *testing.T) {
 		"BEGIN:VCARD\r\nVERSION:3.0\r\nUID:1\r\nFN:\xff\r\nEND:VCARD\r\n":       vcard.ErrSyntax,
 		string(simple("1", strings.Repeat("x", vcard.MaxBytes), "a@b.example")): vcard.ErrTooLarge,
 	} {
-		if _, err := prepare(h.db, []byte(in)); !errors.Is(err, want) {
+		if _, err := Prepare(h.Body(in)); !errors.Is(err, want) {
 			t.Errorf("%.60q: %v", in, err)
 		}
 	}
-	for _, name := range []string{"", strings.Repeat("x", MaxName+1)} {
+	for _, name := range []string{"", strings.Repeat("x", resource.MaxName+1)} {
 		if _, err := h.put(h.a, name, simple("1", "x", "x")); !errors.Is(err, storage.ErrInvalid) {
 			t.Errorf("name of %d bytes: %v", len(name), err)
 		}
@@ -182,14 +154,14 @@ func TestReplaceAndConflicts(t *testing.T) {
 func TestRemoveFreesNameAndUID(t *testing.T) {
 	h := newHouse(t)
 	c, _ := h.put(h.a, "a.vcf", simple("1", "Ann", "ann@coop.example"))
-	h.update(func(tx *storage.Tx) error { return Remove(tx, h.book(tx, h.a), c) })
-	if _, err := Read(h.db, &c); !errors.Is(err, storage.ErrNotFound) {
+	h.Must(func(tx *storage.Tx) error { return Remove(tx, h.book(tx, h.a), c) })
+	if _, err := c.Read(h.DB); !errors.Is(err, storage.ErrNotFound) {
 		t.Errorf("body of a removed card: %v", err)
 	}
 	if _, err := h.put(h.a, "b.vcf", simple("1", "Ann", "ann@coop.example")); err != nil {
 		t.Error(err)
 	}
-	_ = h.db.View(func(tx *storage.Tx) error {
+	_ = h.View(func(tx *storage.Tx) error {
 		if _, err := Get(tx, h.book(tx, h.a).ID, "a.vcf"); !errors.Is(err, storage.ErrNotFound) {
 			t.Errorf("a removed card: %v", err)
 		}
@@ -205,7 +177,7 @@ func TestCopyAndMove(t *testing.T) {
 	c, _ := h.put(h.a, "a.vcf", simple("1", "Ann", "ann@coop.example"))
 	_, _ = h.put(h.a, "z.vcf", simple("9", "Zoe", "zoe@coop.example"))
 	var other Book
-	h.update(func(tx *storage.Tx) (err error) {
+	h.Must(func(tx *storage.Tx) (err error) {
 		if other, err = Create(tx, h.a, "other", now); err != nil {
 			return err
 		}
@@ -229,7 +201,7 @@ func TestCopyAndMove(t *testing.T) {
 		_, err = Move(tx, from, c, other, "b.vcf", now) // over its own copy
 		return err
 	})
-	h.update(func(tx *storage.Tx) error {
+	h.Must(func(tx *storage.Tx) error {
 		from, _ := ByID(tx, h.book(tx, h.a).ID)
 		to, err := ByID(tx, other.ID)
 		if err != nil || from.Count != 1 || to.Count != 1 {
@@ -270,7 +242,7 @@ func TestQuery(t *testing.T) {
 		t.Fatal(err)
 	}
 	var id storage.CollectionID
-	_ = h.db.View(func(tx *storage.Tx) error { id = h.book(tx, h.a).ID; return nil })
+	_ = h.View(func(tx *storage.Tx) error { id = h.book(tx, h.a).ID; return nil })
 	for _, tt := range []struct {
 		f           vcard.Filter
 		sure, maybe string
@@ -280,13 +252,13 @@ func TestQuery(t *testing.T) {
 		{contains("EMAIL", "@coop"), "a.vcf b.vcf", "huge.vcf"},
 		{contains("NOTE", "x"), "", "a.vcf b.vcf huge.vcf"},
 	} {
-		sure, maybe := query(t, h.db, id, tt.f)
+		sure, maybe := query(t, h.DB, id, tt.f)
 		if strings.Join(sure, " ") != tt.sure || strings.Join(maybe, " ") != tt.maybe {
 			t.Errorf("%+v: %q, perhaps %q", tt.f, sure, maybe)
 		}
 	}
 	names := func(text string) (out []string) {
-		_ = h.db.View(func(tx *storage.Tx) error {
+		_ = h.View(func(tx *storage.Tx) error {
 			return Lookup(tx, h.a, text, func(_ Book, c Card) bool { out = append(out, c.Name); return true })
 		})
 		return out
@@ -305,16 +277,16 @@ func TestPurge(t *testing.T) {
 	}
 	rounds := 0
 	for left := true; left; rounds++ {
-		h.update(func(tx *storage.Tx) (err error) { left, err = Purge(tx, h.a, 2); return err })
+		h.Must(func(tx *storage.Tx) (err error) { left, err = Purge(tx, h.a, 2); return err })
 	}
 	if rounds < 3 {
 		t.Errorf("%d rounds", rounds)
 	}
-	h.update(func(tx *storage.Tx) error {
+	h.Must(func(tx *storage.Tx) error {
 		if n := len(List(tx, h.a)); n != 0 {
 			t.Errorf("%d books left", n)
 		}
-		for i := range MaxBooks {
+		for i := range resource.MaxCollections {
 			if _, err := Create(tx, h.a, fmt.Sprint(i), now); err != nil {
 				return err
 			}
@@ -337,7 +309,7 @@ func BenchmarkQuery10000(b *testing.B) {
 			}
 			ins = append(ins, h.prepare(s.Bytes))
 		}
-		h.update(func(tx *storage.Tx) error {
+		h.Must(func(tx *storage.Tx) error {
 			for j, in := range ins {
 				if _, err := Put(tx, h.book(tx, h.a), fmt.Sprint(i+j), in, now); err != nil {
 					return err
@@ -347,10 +319,10 @@ func BenchmarkQuery10000(b *testing.B) {
 		})
 	}
 	var id storage.CollectionID
-	_ = h.db.View(func(tx *storage.Tx) error { id = h.book(tx, h.a).ID; return nil })
+	_ = h.View(func(tx *storage.Tx) error { id = h.book(tx, h.a).ID; return nil })
 	f := contains("FN", "dupont")
 	for b.Loop() {
-		if sure, maybe := query(b, h.db, id, f); len(sure) == 0 || len(maybe) > 0 {
+		if sure, maybe := query(b, h.DB, id, f); len(sure) == 0 || len(maybe) > 0 {
 			b.Fatalf("%d found, %d to open", len(sure), len(maybe))
 		}
 	}

@@ -7,6 +7,7 @@ import (
 
 	"essaim.coop/essaim/format/vcard"
 	"essaim.coop/essaim/storage"
+	"essaim.coop/essaim/storage/resource"
 )
 
 // The row of a card's searchable text: for each property of an indexed name the
@@ -18,7 +19,7 @@ var indexed = []string{"", "FN", "N", "EMAIL", "TEL", "NICKNAME", "ORG", "UID", 
 const maxIndex = 16 << 10
 
 func indexKey(b storage.CollectionID, id storage.ItemID) []byte {
-	return key('x', b, string(itemValue(id)))
+	return resource.Key('x', b, id)
 }
 
 func appendIndex(b []byte, c *vcard.Card) []byte {
@@ -115,13 +116,13 @@ func Query(tx *storage.Tx, b storage.CollectionID, f *vcard.Filter, after storag
 	}
 	var r rowReader
 	look := r.lookup
-	tx.Scan(indexKey(b, after+1), key('x', b+1, ""), false, func(k, row []byte) bool {
+	tx.Scan(indexKey(b, after+1), resource.Key('x', b+1), false, func(k, row []byte) bool {
 		r.row = row
 		v := f.Decide(look)
 		if v == vcard.No {
 			return true
 		}
-		id, _ := readItem(k[5:])
+		id, _ := resource.ReadItem(k[5:])
 		var c Card
 		if c, err = ByItem(tx, b, id); err != nil {
 			return false
@@ -139,11 +140,11 @@ func Lookup(tx *storage.Tx, a storage.AccountID, text string, fn func(b Book, c 
 	var err error
 	for _, b := range List(tx, a) {
 		more := true
-		tx.ScanPrefix(key('x', b.ID, ""), func(rest, row []byte) bool {
+		tx.ScanPrefix(resource.Key('x', b.ID), func(rest, row []byte) bool {
 			if !meant(row, want) {
 				return true
 			}
-			id, _ := readItem(rest)
+			id, _ := resource.ReadItem(rest)
 			var c Card
 			if c, err = ByItem(tx, b.ID, id); err == nil {
 				more = fn(b, c)

@@ -2,21 +2,21 @@ package contacts
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"essaim.coop/essaim/format/vcard"
 	"essaim.coop/essaim/storage"
 	"essaim.coop/essaim/storage/blob"
+	"essaim.coop/essaim/storage/resource"
 )
 
 // An Incoming is a card that was read and found good, ready to be put.
 type Incoming struct {
-	body    *blob.Staged
-	uid     string
-	version vcard.Version
-	group   bool
-	index   []byte
+	body  *blob.Staged
+	card  Card   // what the text says
+	index []byte // see index.go
 }
 
 // Prepare reads a staged body, outside any transaction. Refused with an error
@@ -26,12 +26,7 @@ func Prepare(body *blob.Staged) (*Incoming, error) {
 	if body.Size > vcard.MaxBytes {
 		return nil, fmt.Errorf("%w: %d bytes", vcard.ErrTooLarge, body.Size)
 	}
-	r, err := body.Reader()
-	if err != nil {
-		return nil, err
-	}
-	defer r.Close()
-	raw, err := r.Bytes()
+	raw, err := body.Bytes()
 	if err != nil {
 		return nil, err
 	}
@@ -44,120 +39,77 @@ func Prepare(body *blob.Staged) (*Incoming, error) {
 	case c.UID() == "":
 		return nil, fmt.Errorf("%w: no UID", vcard.ErrSyntax)
 	}
-	return &Incoming{body: body, uid: strings.Clone(c.UID()), version: c.Version, group: c.IsGroup(), index: appendIndex(nil, c)}, nil
+	card := Card{Resource: resource.Of(body, strings.Clone(c.UID())), Version: c.Version, Group: c.IsGroup()}
+	return &Incoming{body: body, card: card, index: appendIndex(nil, c)}, nil
 }
 
-// A UIDConflict says that a card cannot have its UID (RFC 6352 §6.3.2.1,
-// no-uid-conflict). It is an ErrConflict.
-type UIDConflict struct {
-	UID  string
-	Name string // the card that has the UID, or that would get another one
-}
-
-func (e *UIDConflict) Error() string { return fmt.Sprintf("UID %.80q: held by card %q", e.UID, e.Name) }
-func (e *UIDConflict) Unwrap() error { return storage.ErrConflict }
+// A UIDConflict says that a card cannot have its UID.
+type UIDConflict = resource.UIDConflict
 
 // Put makes the card of a name, or replaces it. A *UIDConflict when another
 // card of the book has its UID, or the card of that name has another UID. The
 // same bytes again change nothing. On an error the transaction must not be
 // committed.
 func Put(tx *storage.Tx, b Book, name string, in *Incoming, now time.Time) (Card, error) {
-	old, exists, err := place(tx, b, name, in.uid)
+	old, err := place(tx, b, name, in.card.UID)
 	if err != nil {
 		return Card{}, err
 	}
-	c := Card{Name: name, UID: in.uid, Version: in.version, Group: in.group, Size: in.body.Size, Created: now.Unix(), Modified: now.Unix()}
-	copy(c.Sum[:], in.body.Sum[:])
-	if exists {
-		if old.Sum == c.Sum && old.Size == c.Size {
-			return old, nil // nothing for others to learn
-		}
-		c.Item, c.Created = old.Item, old.Created
+	if old.Item != 0 && old.Same(&in.card.Resource) {
+		return old, nil // nothing for others to learn
 	}
+	c := in.card
+	c.Name, c.Created, c.Modified = name, now.Unix(), now.Unix()
 	c.Blob = tx.Attach(in.body)
-	if err := c.save(tx, b, c.Size-old.Size, in.index); err != nil {
+	if err := c.put(tx, b, &old, in.index); err != nil {
 		return Card{}, err
-	}
-	if exists {
-		tx.Release(old.Blob)
 	}
 	return c, nil
 }
 
-// place finds the card that a name has, and whether a UID can go there.
-func place(tx *storage.Tx, b Book, name, uid string) (old Card, exists bool, err error) {
-	if err := checkName(name); err != nil {
-		return old, false, err
+// place finds the card that a name has, Item 0 when it is free for another.
+func place(tx *storage.Tx, b Book, name, uid string) (Card, error) {
+	old, tail, err := resource.Place(tx, b.Collection, name, uid)
+	if err != nil || old.Item == 0 {
+		return Card{}, err
 	}
-	if id, ok := readItem(tx.Get(key('v', b.ID, name))); ok {
-		if old, err = ByItem(tx, b.ID, id); err != nil {
-			return old, true, err
-		}
-		if old.UID != uid {
-			return old, true, &UIDConflict{uid, name}
-		}
-		return old, true, nil
-	}
-	if holder, err := ByUID(tx, b.ID, uid); err == nil {
-		return old, false, &UIDConflict{uid, holder.Name}
-	}
-	return old, false, nil
+	return read(old, tail, nil)
 }
 
-// save writes a card's rows. A new one has no Item yet.
-func (c *Card) save(tx *storage.Tx, b Book, delta int64, index []byte) error {
-	id, _, err := tx.PutItem(b.Collection, c.Item, c.marshal(), delta)
-	if err != nil {
+// put writes a card's rows in the place of old.
+func (c *Card) put(tx *storage.Tx, b Book, old *Card, index []byte) error {
+	if err := resource.Put(tx, b.Collection, &c.Resource, &old.Resource, c.tail()); err != nil {
 		return err
 	}
-	if c.Item == 0 {
-		c.Item = id
-		tx.Put(key('v', b.ID, c.Name), itemValue(id))
-		tx.Put(uidKey(b.ID, c.UID), itemValue(id))
-	}
-	tx.Put(indexKey(b.ID, id), index)
+	tx.Put(indexKey(b.ID, c.Item), index)
 	return nil
 }
 
 // Remove takes a card out of its book.
 func Remove(tx *storage.Tx, b Book, c Card) error {
-	if err := tx.Vacate(b.Collection, c.Item, c.Name); err != nil {
-		return err
-	}
-	if _, err := tx.RemoveItem(b.Collection, c.Item, c.Size); err != nil {
-		return err
-	}
-	for _, k := range [][]byte{key('v', b.ID, c.Name), uidKey(b.ID, c.UID), indexKey(b.ID, c.Item)} {
-		tx.Delete(k)
-	}
-	tx.Release(c.Blob)
-	return nil
+	tx.Delete(indexKey(b.ID, c.Item))
+	return resource.Remove(tx, b.Collection, &c.Resource)
 }
 
 // Touch notes a card as changed, as its properties are.
 func Touch(tx *storage.Tx, b Book, c Card) error {
-	if err := tx.Writable(); err != nil {
-		return err
-	}
-	tx.ReplaceItem(b.Collection, c.Item, c.marshal())
-	return nil
+	return resource.Touch(tx, b.Collection, &c.Resource, c.tail())
 }
 
 // Copy puts a card into another book. A card of the same UID that has the name
 // there is replaced; see Put for the conflicts.
 func Copy(tx *storage.Tx, from Book, c Card, to Book, name string, now time.Time) (Card, error) {
-	old, exists, err := place(tx, to, name, c.UID)
-	if err == nil && exists {
+	old, err := place(tx, to, name, c.UID)
+	if err == nil && old.Item != 0 {
 		err = Remove(tx, to, old)
 	}
 	if err != nil {
 		return Card{}, err
 	}
-	index := append([]byte(nil), tx.Get(indexKey(from.ID, c.Item))...)
 	n := c
-	n.Item, n.Name, n.Created, n.Modified = 0, name, now.Unix(), now.Unix()
+	n.Name, n.Created, n.Modified = name, now.Unix(), now.Unix()
 	tx.Retain(c.Blob)
-	if err := n.save(tx, to, c.Size, index); err != nil {
+	if err := n.put(tx, to, &Card{}, slices.Clone(tx.Get(indexKey(from.ID, c.Item)))); err != nil {
 		return Card{}, err
 	}
 	return n, tx.CopyProperties(storage.Object{Collection: from.ID, Item: c.Item}, storage.Object{Collection: to.ID, Item: n.Item})
@@ -166,33 +118,16 @@ func Copy(tx *storage.Tx, from Book, c Card, to Book, name string, now time.Time
 // Move puts a card into another book or renames it; see Copy.
 func Move(tx *storage.Tx, from Book, c Card, to Book, name string, now time.Time) (Card, error) {
 	if from.ID == to.ID {
-		return rename(tx, from, c, name)
+		err := resource.Rename(tx, from.Collection, &c.Resource, c.tail(), name)
+		return c, err
 	}
 	n, err := Copy(tx, from, c, to, name, now)
 	if err != nil {
 		return Card{}, err
 	}
 	n.Created, n.Modified = c.Created, c.Modified
-	tx.ReplaceItem(to.Collection, n.Item, n.marshal())
+	if err := Touch(tx, to, n); err != nil {
+		return Card{}, err
+	}
 	return n, Remove(tx, from, c)
-}
-
-func rename(tx *storage.Tx, b Book, c Card, name string) (Card, error) {
-	if name == c.Name {
-		return c, nil
-	}
-	if err := checkName(name); err != nil {
-		return Card{}, err
-	}
-	if old, err := Get(tx, b.ID, name); err == nil { // its UID is another
-		return Card{}, &UIDConflict{c.UID, old.Name}
-	}
-	if err := tx.Vacate(b.Collection, c.Item, c.Name); err != nil {
-		return Card{}, err
-	}
-	tx.Delete(key('v', b.ID, c.Name))
-	c.Name = name
-	tx.Put(key('v', b.ID, name), itemValue(c.Item))
-	tx.ReplaceItem(b.Collection, c.Item, c.marshal())
-	return c, nil
 }

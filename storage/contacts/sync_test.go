@@ -61,7 +61,7 @@ func TestSyncModel(t *testing.T) {
 	h := newHouse(t)
 	r := rand.New(rand.NewPCG(6578, 1))
 	var id, other storage.CollectionID
-	h.update(func(tx *storage.Tx) error {
+	h.Must(func(tx *storage.Tx) error {
 		b, err := Create(tx, h.a, "other", now)
 		id, other = h.book(tx, h.a).ID, b.ID
 		return err
@@ -73,7 +73,7 @@ func TestSyncModel(t *testing.T) {
 	truth := map[string]string{}
 	for step := range steps {
 		ins := []*Incoming{h.prepare(simple(fmt.Sprint(r.IntN(12)), fmt.Sprint("v", step), "x")), h.prepare(simple(fmt.Sprint(r.IntN(12)), fmt.Sprint("w", step), "x"))}
-		h.update(func(tx *storage.Tx) error {
+		h.Must(func(tx *storage.Tx) error {
 			b, _ := ByID(tx, id)
 			o, _ := ByID(tx, other)
 			for _, in := range ins {
@@ -83,7 +83,7 @@ func TestSyncModel(t *testing.T) {
 			}
 			return nil
 		})
-		_ = h.db.View(func(tx *storage.Tx) error {
+		_ = h.View(func(tx *storage.Tx) error {
 			clear(truth)
 			if err := Scan(tx, id, "", func(c Card) bool { truth[c.Name] = c.ETag(); return true }); err != nil {
 				t.Fatal(err)
@@ -135,7 +135,7 @@ func change(tx *storage.Tx, r *rand.Rand, b, o Book, in *Incoming) error {
 			}
 		}
 	default:
-		if _, _, err := place(tx, b, name, in.uid); err == nil {
+		if _, err := place(tx, b, name, in.card.UID); err == nil {
 			_, err := Put(tx, b, name, in, now)
 			return err
 		}
