@@ -47,21 +47,6 @@ type Desk struct {
 	set *page.Set
 }
 
-// A Health is one thing that is well or not.
-type Health struct {
-	What  string `json:"what"` // a word's key below health
-	State string `json:"state"`
-	Bytes int64  `json:"bytes,omitempty"`
-	Value string `json:"value"` // a figure or a name, as it is; empty with no Bytes is never
-}
-
-// States of a Health.
-const (
-	Well = "good"
-	Look = "look" // somebody should look at it soon
-	Bad  = "bad"
-)
-
 //go:embed pages
 var pages embed.FS
 

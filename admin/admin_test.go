@@ -66,7 +66,7 @@ func office(t testing.TB) *testDesk {
 	o.desk = &Desk{DB: db, Logger: slog.New(slog.DiscardHandler), Origin: "https://mail.coop.example", Now: func() time.Time { return start },
 		Wake: func() { o.woken++ }, Traces: ring.Recent,
 		Health: func(context.Context) []Health {
-			return []Health{{What: "disk", State: Well, Bytes: 12e9, Value: "(30 %)"}, {What: "backup", State: Look}}
+			return []Health{{What: "disk", State: Well, Bytes: 12e9, Percent: 30}, {What: "queue", State: Look, Seconds: 3 * 3600}, {What: "store", State: Well}, {What: "backup", State: Look}}
 		},
 		Site: func(domain string) zone.Site {
 			return zone.Site{Domain: domain, Host: "mail." + domain, Addresses: []netip.Addr{netip.MustParseAddr("192.0.2.1")}, Authority: "ca.example", PolicyID: "1"}
@@ -235,7 +235,7 @@ func TestInvitingAndApproving(t *testing.T) {
 		chloe, err = people.Accept(tx, people.Acceptance{Code: link[1], Local: "chloe", Name: "Chloe"}, people.Actor{}, start)
 		return err
 	})
-	if body := o.get("/admin"); !strings.Contains(body, "1 account waits") || !strings.Contains(body, "No household is late") || !strings.Contains(body, "12 GB (30 %)") || !strings.Contains(body, "backup: never") {
+	if body := o.get("/admin"); !strings.Contains(body, "1 account waits") || !strings.Contains(body, "No household is late") || !strings.Contains(body, "12 GB (30%)") || !strings.Contains(body, "backup: not yet") {
 		t.Error(body)
 	}
 	o.post(fmt.Sprintf("/admin/people/%d/approve", chloe.ID))
@@ -305,7 +305,7 @@ func TestHouseholdsAndPayments(t *testing.T) {
 func TestGroupsDomainsQueueTraces(t *testing.T) {
 	o := office(t)
 	o.post("/admin/groups", "name", "Potager", "address", "potager@coop.example", "forward", "yes")
-	groups, err := o.desk.Groups(t.Context(), people.Actor{}, Nothing{})
+	groups, err := o.desk.Groups(t.Context(), people.Actor{}, From{})
 	if err != nil || len(groups) != 1 || !groups[0].Forward {
 		t.Fatalf("%+v %v", groups, err)
 	}
@@ -335,17 +335,7 @@ func TestGroupsDomainsQueueTraces(t *testing.T) {
 	}
 	o.post("/admin/domains/remove", "name", "andere.example")
 
-	var id uint64
-	o.update(func(tx *storage.Tx) (err error) {
-		w := o.desk.DB.Stage()
-		_, _ = w.Write([]byte("Subject: secret\r\n\r\nbody"))
-		staged, err := w.Finish()
-		if err != nil {
-			return err
-		}
-		id, err = queue.Put(tx, queue.Entry{Domain: "far.example", Sender: "bram@coop.example", Recipients: []queue.Recipient{{Addr: "x@far.example"}}, Blob: tx.Attach(staged), Created: start, LastError: "no route"}, start)
-		return err
-	})
+	id := o.enqueue("x@far.example", start)
 	if body := o.get("/admin/queue"); !strings.Contains(body, "x@far.example") || !strings.Contains(body, "no route") || strings.Contains(body, "secret") {
 		t.Error(body)
 	}
@@ -364,6 +354,22 @@ func TestGroupsDomainsQueueTraces(t *testing.T) {
 	if body := o.get("/admin/traces?q=nobody"); strings.Contains(body, "rejected") {
 		t.Error(body)
 	}
+}
+
+// enqueue puts a message for elsewhere into the queue.
+func (o *testDesk) enqueue(to string, at time.Time) (id uint64) {
+	o.t.Helper()
+	w := o.desk.DB.Stage()
+	_, _ = w.Write([]byte("Subject: secret\r\n\r\nbody"))
+	staged, err := w.Finish()
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	o.update(func(tx *storage.Tx) (err error) {
+		id, err = queue.Put(tx, queue.Entry{Domain: "far.example", Sender: "bram@coop.example", Recipients: []queue.Recipient{{Addr: to}}, Blob: tx.Attach(staged), Created: at, LastError: "no route"}, at)
+		return err
+	})
+	return id
 }
 
 func (o *testDesk) api(method, path, body string) (int, map[string]any) {

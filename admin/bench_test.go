@@ -1,11 +1,13 @@
 package admin
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"essaim.coop/essaim/people"
 	"essaim.coop/essaim/storage"
@@ -36,6 +38,41 @@ func TestLongListsHaveMorePages(t *testing.T) {
 		if body := o.get(list + "?from=9999"); strings.Count(body, "<tr>") != 1 {
 			t.Errorf("%s beyond its end: %d rows", list, strings.Count(body, "<tr>"))
 		}
+	}
+}
+
+// So do the queue and the groups, on the page and in the API.
+func TestTheQueueAndTheGroupsHaveMorePages(t *testing.T) {
+	o := office(t)
+	o.update(func(tx *storage.Tx) error {
+		for i := range pageRows + 1 {
+			n := accounts.NewAccount{Address: fmt.Sprintf("g%04d@coop.example", i), Group: true}
+			if _, err := people.Join(tx, n, people.Actor{}, start); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	for i := range pageRows + 1 {
+		o.enqueue(fmt.Sprintf("x%d@far.example", i), start.Add(-3*time.Hour))
+	}
+	for _, list := range []string{"/admin/queue", "/admin/groups"} {
+		first, second := o.get(list), o.get(list+"?from=100")
+		if !strings.Contains(first, list+"?from=100") || strings.Contains(second, "?from=200") || strings.Count(first, "<section") != pageRows || strings.Count(second, "<section") != 1 {
+			t.Errorf("%s: %d, then %d", list, strings.Count(first, "<section"), strings.Count(second, "<section"))
+		}
+	}
+	if body := o.get("/admin/queue"); strings.Count(body, "<dd>3 hours<br>") != pageRows {
+		t.Error("the age is not told in words")
+	}
+	for _, list := range []string{"/api/queue", "/api/groups"} {
+		var rows []map[string]any
+		if err := json.Unmarshal([]byte(o.get(list+"?from=99&rows=1")), &rows); err != nil || len(rows) != 1 {
+			t.Errorf("%s: %d rows, %v", list, len(rows), err)
+		}
+	}
+	if body := o.get("/admin"); !strings.Contains(body, "101 messages") {
+		t.Error("the overview counts a page only")
 	}
 }
 

@@ -172,7 +172,7 @@ func (d *Desk) postWithdraw(x *page.Request) error {
 
 func (d *Desk) afterGroup(x *page.Request, err error) error {
 	if err != nil {
-		return again(x, "groups", "groups.title", err, func(x *page.Request) ([]Group, error) { return d.Groups(x.R.Context(), actor(x), Nothing{}) })
+		return again(x, "groups", "groups.title", err, d.groupsOf)
 	}
 	x.Redirect("/admin/groups?done=saved")
 	return nil

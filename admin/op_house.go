@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"essaim.coop/essaim/internal/page"
+	"essaim.coop/essaim/mailflow/queue"
 	"essaim.coop/essaim/people"
 	"essaim.coop/essaim/storage"
 	"essaim.coop/essaim/storage/accounts"
@@ -26,8 +27,9 @@ type Overview struct {
 }
 
 // Overview counts and looks.
-func (d *Desk) Overview(ctx context.Context, by people.Actor, _ Nothing) (o Overview, err error) {
+func (d *Desk) Overview(ctx context.Context, _ people.Actor, _ Nothing) (o Overview, err error) {
 	if err := d.DB.View(func(tx *storage.Tx) error {
+		o.Queued = queue.Count(tx)
 		return accounts.List(tx, func(a accounts.Account) bool {
 			if a.Group {
 				return true
@@ -45,8 +47,7 @@ func (d *Desk) Overview(ctx context.Context, by people.Actor, _ Nothing) (o Over
 	if err != nil {
 		return o, err
 	}
-	queued, err := d.Queue(ctx, by, Nothing{})
-	o.Late, o.Queued, o.Health = len(late), len(queued), d.Health(ctx)
+	o.Late, o.Health = len(late), d.Health(ctx)
 	return o, err
 }
 
@@ -67,14 +68,24 @@ type Group struct {
 }
 
 // Groups lists them.
-func (d *Desk) Groups(context.Context, people.Actor, Nothing) (out []Group, err error) {
+func (d *Desk) Groups(_ context.Context, _ people.Actor, in From) (out []Group, err error) {
 	err = d.DB.View(func(tx *storage.Tx) error {
-		return accounts.List(tx, func(a accounts.Account) bool {
-			if a.Group {
-				out = append(out, Group{uint32(a.ID), a.Address, a.Name, a.Forward, accounts.Members(tx, a.ID)})
-			}
-			return len(out) < mostRows
-		})
+		list, err := groups(tx)
+		for _, a := range part(list, in) {
+			out = append(out, Group{uint32(a.ID), a.Address, a.Name, a.Forward, accounts.Members(tx, a.ID)})
+		}
+		return err
+	})
+	return out, err
+}
+
+// groups are all of them, in order of their making.
+func groups(tx *storage.Tx) (out []accounts.Account, err error) {
+	err = accounts.List(tx, func(a accounts.Account) bool {
+		if a.Group {
+			out = append(out, a)
+		}
+		return true
 	})
 	return out, err
 }

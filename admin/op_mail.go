@@ -109,10 +109,19 @@ type Queued struct {
 	Why        string    `json:"why,omitempty"` // the other side's last words
 }
 
+// Waited is how long it has, at a time.
+func (q Queued) Waited(now time.Time) time.Duration { return now.Sub(q.Created) }
+
 // Queue lists what waits, the oldest first.
-func (d *Desk) Queue(context.Context, people.Actor, Nothing) (out []Queued, err error) {
+func (d *Desk) Queue(_ context.Context, _ people.Actor, in From) (out []Queued, err error) {
+	rows := in.rows()
 	err = d.DB.View(func(tx *storage.Tx) error {
+		skip := in.From
 		return queue.List(tx, func(e *queue.Entry) bool {
+			if skip > 0 {
+				skip--
+				return true
+			}
 			q := Queued{ID: e.ID, Sender: e.Sender, Size: e.Size, Created: e.Created, Due: e.Due, Attempts: e.Attempts, Held: e.Hold, Why: e.LastError}
 			for _, r := range e.Recipients {
 				q.Recipients = append(q.Recipients, r.Addr)
@@ -121,7 +130,7 @@ func (d *Desk) Queue(context.Context, people.Actor, Nothing) (out []Queued, err 
 				}
 			}
 			out = append(out, q)
-			return len(out) < mostRows
+			return len(out) < rows
 		})
 	})
 	return out, err

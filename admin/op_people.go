@@ -56,11 +56,16 @@ const (
 )
 
 func part[T any](list []T, f From) []T {
-	if f.Rows == 0 || f.Rows > mostRows {
-		f.Rows = mostRows
-	}
 	from := min(int(f.From), len(list))
-	return list[from:min(len(list), from+int(f.Rows))]
+	return list[from:min(len(list), from+f.rows())]
+}
+
+// rows is how many to give.
+func (f From) rows() int {
+	if f.Rows == 0 || f.Rows > mostRows {
+		return mostRows
+	}
+	return int(f.Rows)
 }
 
 // next is where the page after one begins; 0 when there is none.

@@ -139,7 +139,7 @@ func (s Start) Print(w io.Writer, l page.Lang) error {
 	say := func(key string, args ...any) string { return allWords.Say(l, key, args...) }
 	fmt.Fprintf(&b, "%s\n", say("start.done"))
 	for _, h := range s.Done {
-		fmt.Fprintf(&b, "  %s %s\n", tick(h.State), say("start.line", say("health."+h.What), h.Value))
+		fmt.Fprintf(&b, "  %s %s\n", tick(h.State), say("start.line", say("health."+h.What), h.In(l)))
 	}
 	fmt.Fprintf(&b, "\n%s\n", say("start.registrar"))
 	for _, f := range s.Registrar {

@@ -185,8 +185,19 @@ func (d *Desk) invitationsPage(x *page.Request) error {
 	return show(x, "invitations", "invitations.title", v, err)
 }
 
+type groupsData struct {
+	List []Group
+	Next uint32
+}
+
+func (d *Desk) groupsOf(x *page.Request) (groupsData, error) {
+	from := fromOf(x)
+	list, err := d.Groups(x.R.Context(), actor(x), from)
+	return groupsData{list, from.next(len(list))}, err
+}
+
 func (d *Desk) groupsPage(x *page.Request) error {
-	list, err := d.Groups(x.R.Context(), actor(x), Nothing{})
+	list, err := d.groupsOf(x)
 	return show(x, "groups", "groups.title", list, err)
 }
 
@@ -239,8 +250,9 @@ func (d *Desk) startPage(x *page.Request) error {
 }
 
 func (d *Desk) queuePage(x *page.Request) error {
-	list, err := d.Queue(x.R.Context(), actor(x), Nothing{})
-	return show(x, "queue", "queue.title", list, err)
+	from := fromOf(x)
+	list, err := d.Queue(x.R.Context(), actor(x), from)
+	return show(x, "queue", "queue.title", map[string]any{"List": list, "Now": d.Now(), "Next": from.next(len(list))}, err)
 }
 
 func (d *Desk) tracesPage(x *page.Request) error {

@@ -3,7 +3,6 @@ package portal
 import (
 	"encoding/xml"
 	"errors"
-	"fmt"
 	"net"
 	"net/http"
 	"strings"
@@ -60,15 +59,4 @@ func (p *Portal) autodiscover(x *page.Request) error {
 	}
 	_, domain, _ := strings.Cut(q.Address, "@")
 	return p.lookup(x, "autodiscover.xml", domain, q.Address)
-}
-
-// PolicyID names the policy that mtaSTS serves; it changes with its text.
-const PolicyID = "20261128"
-
-// mtaSTS is the policy of RFC 8461 §3.2: mail for the domain comes to this
-// host, over TLS with a certificate that holds.
-func (p *Portal) mtaSTS(x *page.Request) error {
-	x.W.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	_, _ = fmt.Fprintf(x.W, "version: STSv1\r\nmode: enforce\r\nmx: %s\r\nmax_age: 604800\r\n", p.Services.Host)
-	return nil
 }

@@ -47,6 +47,7 @@ type Portal struct {
 	Logger      *slog.Logger
 	Origin      string // https://mail.coop.example, with the port when it is an unusual one
 	Services    Services
+	STS         STS                              // what others are told of encryption on the way here
 	Certificate func() (*tls.Certificate, error) // signs profiles; nil leaves them unsigned
 	Now         func() time.Time
 

@@ -454,7 +454,15 @@ func TestWhatProgramsLookUp(t *testing.T) {
 	v.do(req).sees(200, "/autodiscover/autodiscover.xml", "<LoginName>a&amp;b@coop.example</LoginName>")
 	req, _ = http.NewRequest("POST", h.server.URL+"/autodiscover/autodiscover.xml", strings.NewReader(`<!DOCTYPE x [<!ENTITY e "e">]><A>&e;`))
 	v.do(req).sees(404, "/autodiscover/autodiscover.xml")
-	v.get("/.well-known/mta-sts.txt").sees(200, "/.well-known/mta-sts.txt", "mx: mail.coop.example\r\n")
+	ids := map[string]STS{}
+	for mode, age := range map[STS]string{STSTesting: "604800", STSEnforce: "604800", STSNone: "86400"} {
+		h.portal.STS = mode
+		v.get("/.well-known/mta-sts.txt").sees(200, "/.well-known/mta-sts.txt", "version: STSv1\r\nmode: "+string(mode)+"\r\nmx: mail.coop.example\r\nmax_age: "+age+"\r\n")
+		ids[mode.ID()] = mode
+	}
+	if len(ids) != 3 {
+		t.Errorf("a change of policy is not announced: %v", ids)
+	}
 }
 
 func TestGuessable(t *testing.T) {

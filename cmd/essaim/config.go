@@ -1,12 +1,15 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+
+	"essaim.coop/essaim/portal"
 
 	"github.com/BurntSushi/toml"
 )
@@ -26,6 +29,7 @@ type Config struct {
 	Routes      map[string]string `toml:"routes" doc:"host:port for the mail of single domains, instead of their MX."`
 	MaxMessage  int64             `toml:"max_message_bytes" doc:"Largest message accepted, in bytes."`
 	Backup      string            `toml:"backup" doc:"Directory that essaim backup writes to when it is given none; on another disk, or mounted from another machine."`
+	MTASTS      string            `toml:"mta_sts" doc:"What other mail servers are told of encryption on the way here (MTA-STS): testing, until everything in the first steps has been right for some weeks; enforce; none, which also takes an earlier policy back."`
 	Web         string            `toml:"web" doc:"Where members' browsers come to; https:// and the hostname when empty."`
 	Proxies     []string          `toml:"http_proxies" doc:"Addresses or networks of reverse proxies in front, whose X-Forwarded-For is believed."`
 	Origins     []string          `toml:"dav_origins" doc:"Web applications elsewhere, such as https://calendar.example, whose pages may use DAV here (CORS)."`
@@ -65,6 +69,7 @@ func defaultConfig() Config {
 			IMAP: []string{":143"}, IMAPS: []string{":993"}, HTTPS: []string{":443"}, HTTP: []string{":80"},
 		},
 		MaxMessage:  50 << 20,
+		MTASTS:      string(portal.STSTesting),
 		MetricsAddr: "127.0.0.1:9090",
 	}
 }
@@ -83,6 +88,11 @@ func (e *env) loadConfig() (Config, error) {
 	}
 	if unknown := meta.Undecoded(); len(unknown) > 0 {
 		return c, fmt.Errorf("%s: %s is not a setting; docs/config.md lists them", e.config, unknown[0])
+	}
+	switch c.sts() {
+	case portal.STSTesting, portal.STSEnforce, portal.STSNone:
+	default:
+		return c, fmt.Errorf("%s: mta_sts is testing, enforce or none, not %q", e.config, c.MTASTS)
 	}
 	if e.data != "" {
 		c.Data = e.data
@@ -103,3 +113,5 @@ func (c *Config) relayPassword() (string, error) {
 
 func (c *Config) storeDir() string { return filepath.Join(c.Data, "store") }
 func (c *Config) tlsDir() string   { return filepath.Join(c.Data, "tls") }
+
+func (c *Config) sts() portal.STS { return cmp.Or(portal.STS(c.MTASTS), portal.STSTesting) }

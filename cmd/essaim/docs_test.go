@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
@@ -171,7 +172,7 @@ func TestStorySetUpOnTheCommandLine(t *testing.T) {
 	if out := run("Les Voisins\ncoop.example\nLiège\nfr, nl\nzoe\n\n", "setup", "--hostname", "mx.coop.example"); !strings.Contains(out, "/recover") || !strings.Contains(out, "Bonjour") {
 		t.Errorf("setup: %s", out)
 	}
-	if out := run("", "dns"); !strings.Contains(out, "coop.example. 3600 IN MX 10 mx.coop.example.\n") {
+	if out := run("", "dns"); !strings.Contains(out, "coop.example. 3600 IN MX 10 mx.coop.example.\n") || !strings.Contains(out, `"v=STSv1; id=20261128testing"`) {
 		t.Errorf("dns: %s", out)
 	}
 	run("", "member", "add", "bram@coop.example", "--with", "zoe@coop.example", "--subscriber")
@@ -199,5 +200,17 @@ func TestStorySetUpOnTheCommandLine(t *testing.T) {
 	run("", "member", "remove", "bram@coop.example", "--yes")
 	if out := run("", "check"); !strings.Contains(out, "clean") {
 		t.Errorf("check: %s", out)
+	}
+}
+
+func TestSettingsWithAFewValuesTakeNoOther(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "essaim.toml")
+	for text, want := range map[string]string{`mta_sts = "enforce"`: "enforce", "": "testing", `mta_sts = "none"`: "none", `mta_sts = "enforced"`: ""} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if c, err := (&env{config: path}).loadConfig(); (err == nil) != (want != "") || want != "" && string(c.sts()) != want {
+			t.Errorf("%s: %s, %v", text, c.MTASTS, err)
+		}
 	}
 }

@@ -15,7 +15,7 @@ import (
 
 // site is what a domain must publish for this machine.
 func (a *App) site(domain string) zone.Site {
-	s := zone.Site{Domain: domain, Host: a.cfg.Hostname, Addresses: a.cfg.publicAddresses(), PolicyID: portal.PolicyID, Relay: a.cfg.RelaySPF}
+	s := zone.Site{Domain: domain, Host: a.cfg.Hostname, Addresses: a.cfg.publicAddresses(), PolicyID: a.cfg.sts().ID(), PolicyOff: a.cfg.sts() == portal.STSNone, Relay: a.cfg.RelaySPF}
 	if host, _, err := net.SplitHostPort(a.cfg.Relay); err == nil {
 		s.RelayHost = host
 	}
@@ -68,6 +68,11 @@ func (a *App) done(domain string) []admin.Health {
 	if a.leaf != nil {
 		out = append(out, a.certificateHealth(time.Now()))
 	}
+	sts := admin.Health{What: "sts", State: admin.Look, Value: string(a.cfg.sts())}
+	if a.cfg.sts() == portal.STSEnforce {
+		sts.State = admin.Well
+	}
+	out = append(out, sts)
 	if a.cfg.Relay != "" {
 		out = append(out, admin.Health{What: "relay", State: admin.Well, Value: a.cfg.Relay})
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"runtime/metrics"
 	"slices"
 	"time"
@@ -50,7 +49,7 @@ func (a *App) health(context.Context) []admin.Health {
 	if err := unix.Statfs(a.cfg.Data, &disk); err == nil && disk.Blocks > 0 {
 		free := float64(disk.Bavail) / float64(disk.Blocks)
 		out = append(out, admin.Health{What: "disk", State: below(free, diskLook, diskBad),
-			Bytes: int64(disk.Bavail) * int64(disk.Bsize), Value: fmt.Sprintf("(%.0f %%)", free*100)})
+			Bytes: int64(disk.Bavail) * int64(disk.Bsize), Percent: int(free*100 + .5)})
 	}
 	if a.leaf != nil {
 		out = append(out, a.certificateHealth(now))
@@ -62,11 +61,11 @@ func (a *App) health(context.Context) []admin.Health {
 		}
 	}
 	if age, ok := a.oldestQueued(now); ok {
-		out = append(out, admin.Health{What: "queue", State: above(age, queueLook, queueBad), Value: age.Round(time.Minute).String()})
+		out = append(out, admin.Health{What: "queue", State: above(age, queueLook, queueBad), Seconds: int64(age / time.Second)})
 	}
 	if st := a.db.Stats(); st.Tree > 0 {
 		free := float64(st.TreeFree) / float64(st.Tree)
-		out = append(out, admin.Health{What: "free", State: above(free, freePagesLook, 2), Value: fmt.Sprintf("%.0f %%", free*100)})
+		out = append(out, admin.Health{What: "free", State: above(free, freePagesLook, 2), Percent: int(free*100 + .5)})
 	}
 	memory := []metrics.Sample{{Name: "/memory/classes/total:bytes"}, {Name: "/memory/classes/heap/released:bytes"}}
 	metrics.Read(memory)
@@ -79,13 +78,13 @@ func (a *App) storeHealth() admin.Health {
 	if why := a.db.ReadOnly(); why != "" {
 		return admin.Health{What: "store", State: admin.Bad, Value: why}
 	}
-	return admin.Health{What: "store", State: admin.Well, Value: "ok"}
+	return admin.Health{What: "store", State: admin.Well}
 }
 
 // certificateHealth tells until when the certificate is good; a throwaway never
 // is.
 func (a *App) certificateHealth(now time.Time) admin.Health {
-	h := admin.Health{What: "certificate", State: below(a.leaf().NotAfter.Sub(now), certLook, certBad), Value: a.leaf().NotAfter.Format(time.DateOnly)}
+	h := admin.Health{What: "certificate", State: below(a.leaf().NotAfter.Sub(now), certLook, certBad), At: a.leaf().NotAfter}
 	if a.provisional() && h.State == admin.Well {
 		h.State = admin.Look
 	}
@@ -100,7 +99,7 @@ func (a *App) backupHealth(now time.Time) admin.Health {
 	case at.IsZero():
 		return admin.Health{What: "backup", State: admin.Look}
 	default:
-		return admin.Health{What: "backup", State: above(now.Sub(at), copyLook, copyBad), Value: at.Format("2006-01-02 15:04")}
+		return admin.Health{What: "backup", State: above(now.Sub(at), copyLook, copyBad), At: at}
 	}
 }
 

@@ -32,7 +32,7 @@ func (a *App) mountPages(mux *web.Mux, conf *tls.Config, davDoor http.Handler) e
 
 // pages is the router of all rooms that have pages.
 func (a *App) pages(conf *tls.Config) (*page.Router, error) {
-	members := &portal.Portal{DB: a.db, Auth: a.auth, Gate: a.gate, Logger: a.log, Origin: a.cfg.origin(), Services: a.cfg.mailServices()}
+	members := &portal.Portal{DB: a.db, Auth: a.auth, Gate: a.gate, Logger: a.log, Origin: a.cfg.origin(), Services: a.cfg.mailServices(), STS: a.cfg.sts()}
 	if conf.GetCertificate != nil {
 		members.Certificate = func() (*tls.Certificate, error) { return conf.GetCertificate(&tls.ClientHelloInfo{}) }
 	}

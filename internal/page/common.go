@@ -37,6 +37,14 @@ var common = Words{
 	"log.older": T("Older", "Plus ancien", "Ouder"),
 	"do.more":   T("More", "La suite", "Meer"),
 
+	"span.short":       T("less than a minute", "moins d'une minute", "minder dan een minuut"),
+	"span.minutes":     T("%d minutes", "%d minutes", "%d minuten"),
+	"span.minutes.one": T("%d minute", "%d minute", "%d minuut"),
+	"span.hours":       T("%d hours", "%d heures", "%d uur"),
+	"span.hours.one":   T("%d hour", "%d heure", "%d uur"),
+	"span.days":        T("%d days", "%d jours", "%d dagen"),
+	"span.days.one":    T("%d day", "%d jour", "%d dag"),
+
 	"is.yes":   T("yes", "oui", "ja"),
 	"is.no":    T("no", "non", "nee"),
 	"is.never": T("never", "jamais", "nooit"),

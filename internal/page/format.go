@@ -2,6 +2,7 @@ package page
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -62,4 +63,36 @@ func Hour(l Lang, at time.Time) string {
 		form = "15 h 04"
 	}
 	return Day(l, at) + ", " + at.Local().Format(form)
+}
+
+// Span writes how long something takes or is ago, in its largest unit: 3 hours,
+// 3 heures, 3 uur. Days follow two whole ones.
+func Span(l Lang, d time.Duration) string {
+	switch {
+	case d < time.Minute:
+		return common.Say(l, "span.short")
+	case d < time.Hour:
+		return common.Say(l, "span.minutes", int(d/time.Minute))
+	case d < 48*time.Hour:
+		return common.Say(l, "span.hours", int(d/time.Hour))
+	}
+	return common.Say(l, "span.days", int(d/(24*time.Hour)))
+}
+
+// Percent writes a part of one: 30%, 30 %.
+func Percent(l Lang, part float64) string {
+	s := strconv.FormatFloat(part*100, 'f', 0, 64)
+	if l == FR {
+		return s + " %"
+	}
+	return s + "%"
+}
+
+// Decimal writes a number as people type it: 2.5, 2,5.
+func Decimal(l Lang, f float64) string {
+	s := strconv.FormatFloat(f, 'f', -1, 64)
+	if l != EN {
+		s = strings.Replace(s, ".", ",", 1)
+	}
+	return s
 }

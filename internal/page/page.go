@@ -145,15 +145,17 @@ func (s *Set) add(pages fs.FS, name string) error {
 
 func (s *Set) funcs(lang Lang) template.FuncMap {
 	return template.FuncMap{
-		"t":      func(key string, args ...any) string { return s.words.Say(lang, key, args...) },
-		"markup": func(key string, args ...any) template.HTML { return s.words.markup(lang, key, args...) },
-		"wrong":  func(err error) string { return s.words.Problem(lang, err) },
-		"bytes":  func(n int64) string { return Bytes(lang, n) },
-		"day":    func(at time.Time) string { return Day(lang, at) },
-		"date":   func(at time.Time) string { return Date(lang, at) },
-		"hour":   func(at time.Time) string { return Hour(lang, at) },
-		"asset":  Asset,
-		"langs":  func() []Lang { return Languages },
+		"t":       func(key string, args ...any) string { return s.words.Say(lang, key, args...) },
+		"markup":  func(key string, args ...any) template.HTML { return s.words.markup(lang, key, args...) },
+		"wrong":   func(err error) string { return s.words.Problem(lang, err) },
+		"bytes":   func(n int64) string { return Bytes(lang, n) },
+		"day":     func(at time.Time) string { return Day(lang, at) },
+		"date":    func(at time.Time) string { return Date(lang, at) },
+		"hour":    func(at time.Time) string { return Hour(lang, at) },
+		"span":    func(d time.Duration) string { return Span(lang, d) },
+		"decimal": func(f float64) string { return Decimal(lang, f) },
+		"asset":   Asset,
+		"langs":   func() []Lang { return Languages },
 	}
 }
 

@@ -95,7 +95,8 @@ func TestPreferred(t *testing.T) {
 func TestFormats(t *testing.T) {
 	at := time.Date(2026, 3, 1, 9, 5, 0, 0, time.Local)
 	for got, want := range map[string]string{
-		Bytes(EN, 999): "999 B", Bytes(FR, 0): "0 octets", Bytes(NL, 1500): "1,5 kB", Bytes(FR, 999_600): "1,0 Mo", Bytes(EN, 25_000_000_000): "25 GB",
+		Bytes(EN, 999): "999 B", Span(FR, 59*time.Second): "moins d'une minute", Span(NL, 3*time.Hour+time.Minute): "3 uur", Span(FR, time.Hour): "1 heure", Span(EN, 47*time.Hour): "47 hours",
+		Span(FR, 50*time.Hour): "2 jours", Percent(EN, .305): "30%", Percent(FR, .5): "50 %", Decimal(NL, 2.5): "2,5", Decimal(EN, 1e6): "1000000", Bytes(FR, 0): "0 octets", Bytes(NL, 1500): "1,5 kB", Bytes(FR, 999_600): "1,0 Mo", Bytes(EN, 25_000_000_000): "25 GB",
 		Day(FR, at): "1er mars 2026", Day(NL, at): "1 maart 2026", Hour(EN, at): "1 March 2026, 09:05", Hour(FR, at): "1er mars 2026, 09 h 05",
 		Day(EN, time.Time{}): "–",
 	} {

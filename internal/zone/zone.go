@@ -36,6 +36,7 @@ type Site struct {
 	Leaf      *x509.Certificate
 	Authority string            // CAA issuer, as letsencrypt.org; empty: none
 	PolicyID  string            // of the MTA-STS policy served; empty: none is served
+	PolicyOff bool              // that policy takes an earlier one back (RFC 8461 §8.3)
 	TXT       map[string]string // further TXT records by name under Domain: DKIM keys
 }
 
@@ -44,7 +45,7 @@ type Record struct {
 	Name     string // absolute, without the dot
 	Type     string
 	Value    string // in zone file form; host names end in a dot
-	Purpose  string // a word for pages to explain: address, mx, spf, dmarc, dane, sts, clients, caa, dkim, reverse
+	Purpose  string // a word for pages to explain: address, mx, spf, dmarc, dane, sts, stsoff, clients, caa, dkim, reverse
 	Required bool   // mail does not flow, or is taken for spam, without it
 }
 
@@ -73,8 +74,12 @@ func (s Site) Records() []Record {
 		nice("_25._tcp."+h, "TLSA", "3 1 1 "+hex.EncodeToString(sum[:]), "dane") // RFC 7672 §3.1.1
 	}
 	if s.PolicyID != "" {
-		nice("_mta-sts."+d, "TXT", quote("v=STSv1; id="+s.PolicyID), "sts")
-		nice("mta-sts."+d, "CNAME", h+".", "sts")
+		purpose := "sts"
+		if s.PolicyOff {
+			purpose = "stsoff"
+		}
+		nice("_mta-sts."+d, "TXT", quote("v=STSv1; id="+s.PolicyID), purpose)
+		nice("mta-sts."+d, "CNAME", h+".", purpose)
 	}
 	for _, srv := range services {
 		nice("_"+srv.name+"._tcp."+d, "SRV", fmt.Sprintf("0 %d %d %s.", srv.weight, srv.port, h), "clients")
