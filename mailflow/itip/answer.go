@@ -2,6 +2,7 @@ package itip
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"essaim.coop/essaim/format/ical"
@@ -95,6 +96,7 @@ func (w *work) answer(h *handle, text []byte, organizer, from string) (itip.Resu
 	if err != nil {
 		return itip.Result{}, err
 	}
+	before := itip.Attendees(h.obj)
 	r, err := itip.Apply(h.obj, m, organizer, from)
 	if err != nil || r.Action != itip.Stored {
 		return r, err
@@ -102,7 +104,30 @@ func (w *work) answer(h *handle, text []byte, organizer, from string) (itip.Resu
 	if err := h.set(r.Text, calendar.Server); err != nil {
 		return r, err
 	}
+	if err := w.delegated(h, organizer, before); err != nil {
+		return r, err
+	}
 	return r, w.mirror(h, organizer, r.Attendee)
+}
+
+// delegated invites the delegates who are here. Those elsewhere have it from who has
+// delegated (RFC 5546 §3.2.2.3); here that would be a message that is not from its
+// organizer.
+func (w *work) delegated(h *handle, organizer string, before []string) error {
+	for _, to := range itip.Attendees(h.obj) {
+		_, here, err := w.holder(to)
+		if slices.Contains(before, to) || !here || err != nil {
+			continue
+		}
+		send, err := w.requests(h.obj.UID, h.obj)
+		if err != nil {
+			return err
+		}
+		if _, err := w.tell(h.calendar, h.obj.UID, organizer, itip.Out{To: to, Method: itip.Request, Text: send.Request(h.obj, to)}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // mostMirrored is of how many attendees the others learn each one's answer at once;
@@ -117,23 +142,34 @@ func (w *work) mirror(h *handle, organizer, except string) error {
 		return nil
 	}
 	for _, to := range all {
-		a, here, err := w.holder(to)
-		if err != nil || !here || to == organizer || to == except || w.without[a.ID] {
+		if to == organizer || to == except {
 			continue
 		}
-		copied, err := w.find(a.ID, h.obj.UID)
-		if err != nil {
+		if err := w.show(h, to, true); err != nil {
 			return err
 		}
-		if copied.obj == nil || copied == h {
-			continue
-		}
-		send := itip.Sender{Now: time.Unix(max(w.now.Unix(), itip.Stamped(copied.obj)+1), 0).UTC()}
-		if err := w.applyAs(copied, itip.Ask(send.Request(h.obj, to), to, copied.obj), to, calendar.Server); err != nil {
-			if err := w.refused(to, err); err != nil {
-				return err
-			}
-		}
+	}
+	return nil
+}
+
+// show brings what the organizer has into the copy of an attendee who is here. With
+// ask what the attendee has answered there stays: it may still be on its way.
+func (w *work) show(h *handle, to string, ask bool) error {
+	a, here, err := w.holder(to)
+	if err != nil || !here || w.without[a.ID] {
+		return nil
+	}
+	copied, err := w.find(a.ID, h.obj.UID)
+	if err != nil || copied.obj == nil || copied == h {
+		return err
+	}
+	send := itip.Sender{Now: time.Unix(max(w.now.Unix(), itip.Stamped(copied.obj)+1), 0).UTC()}
+	text := send.Request(h.obj, to)
+	if ask {
+		text = itip.Ask(text, to, copied.obj)
+	}
+	if err := w.applyAs(copied, text, to, calendar.Server); err != nil {
+		return w.refused(to, err)
 	}
 	return nil
 }

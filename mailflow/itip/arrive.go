@@ -20,8 +20,10 @@ import (
 //     would change or cancel an event that is there already does so only when the
 //     sender's domain has vouched for the message; otherwise it is an item in the
 //     inbox.
-//   - ORGANIZER has to be who the message is from, or served by it. An answer changes nothing but
-//     the PARTSTAT of who it is from, of a UID that is known.
+//   - ORGANIZER has to be who the message is from, or served by it.
+//   - An answer changes nothing but the PARTSTAT of who it is from, of a UID that is
+//     known. To put somebody else on the list, as a delegate, its domain has to vouch
+//     for it.
 //   - A room is booked by members only.
 //
 // Forwarded messages, being inside of others, do nothing.
@@ -42,7 +44,7 @@ func (w *work) arrived(a *arrival, m *itip.Message, text []byte, from string) er
 	}
 	switch m.Method {
 	case itip.Reply, itip.Counter, itip.Refresh:
-		return w.answered(a, m, text, from)
+		return w.answered(a, m, text, from, trusted)
 	}
 	if m.Organizer() != from && !w.same(m.Organizer(), from) && !serves(from, m.Organizer()) {
 		return fmt.Errorf("%w: ORGANIZER is %.100q", errForged, m.Organizer())
@@ -164,7 +166,7 @@ func (w *work) account(id storage.AccountID) (a accounts.Account, err error) {
 }
 
 // answered applies what an attendee has sent.
-func (w *work) answered(a *arrival, m *itip.Message, text []byte, from string) error {
+func (w *work) answered(a *arrival, m *itip.Message, text []byte, from string, trusted bool) error {
 	all := m.Parts[0].All("ATTENDEE")
 	if who := itip.Address(all[0].Value); len(all) == 1 && who != from && !w.same(who, from) && !(a.Verified && serves(from, who)) {
 		return fmt.Errorf("%w: the answer of %.100q", errForged, who)
@@ -180,6 +182,10 @@ func (w *work) answered(a *arrival, m *itip.Message, text []byte, from string) e
 	if x, here, err := w.holder(organizer); err != nil || !here || x.ID != h.account && x.ID != a.Account {
 		return fmt.Errorf("%w: somebody else organizes it", errOutside)
 	}
+	if m.Delegates() && !trusted {
+		w.item(a.Account, text)
+		return nil
+	}
 	r, err := w.answer(h, text, organizer, from)
 	if err != nil {
 		return err
@@ -189,8 +195,11 @@ func (w *work) answered(a *arrival, m *itip.Message, text []byte, from string) e
 		if m.Method != itip.Refresh { // what is said, not what is asked for
 			w.item(a.Account, text)
 		}
-	case itip.Stored, itip.Proposed:
+	case itip.Proposed:
 		w.item(a.Account, text)
+	case itip.Stored:
+		w.item(a.Account, text)
+		return w.show(h, r.Attendee, false) // who has answered by mail knows it in the calendar, too
 	case itip.Asked:
 		return w.again(h, organizer, r.Attendee)
 	}

@@ -67,7 +67,7 @@ func (s *story) expect(what, text string, words []string) {
 
 // instance is the component of an object that has a RECURRENCE-ID.
 func instance(text, id string) (string, bool) {
-	for _, c := range strings.Split(text, "BEGIN:VEVENT")[1:] {
+	for _, c := range strings.Split(text, "BEGIN:V")[1:] {
 		for l := range strings.SplitSeq(c, "\r\n") {
 			if strings.HasPrefix(l, "RECURRENCE-ID") && strings.HasSuffix(l, ":"+id) {
 				return c, true

@@ -33,6 +33,14 @@ var steps = []step{
 	{"WHO deletes NAME quietly", func(s *story, w []string) {
 		s.request(204, "", w[0], "DELETE", w[1], "", "Schedule-Reply", "F") // RFC 6638 §8.1
 	}, true},
+	{"WHO has calendar NAME", func(s *story, w []string) {
+		if status, answer, _ := s.do(w[0], "MKCALENDAR", w[0]+"@coop.example/"+w[1]+"/", ""); status != http.StatusCreated {
+			s.t.Fatalf("%d %s", status, answer)
+		}
+	}, true},
+	{"WHO moves NAME to CALENDAR", func(s *story, w []string) {
+		s.request(201, "", w[0], "MOVE", w[1], "", "Destination", "/dav/calendars/"+w[0]+"@coop.example/"+w[2]+"/"+w[1])
+	}, true},
 	{"letter FILE to WHO", func(s *story, w []string) { s.arrives(w[1], "", false, s.file(w[0])) }, true},
 	{"vouched letter FILE to WHO", func(s *story, w []string) { s.arrives(w[1], "", true, s.file(w[0])) }, true},
 	{"WHO sends letter FILE to WHO", func(s *story, w []string) { s.arrives(w[2], w[0], false, s.file(w[1])) }, true},

@@ -3,6 +3,7 @@ package itip
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -32,6 +33,13 @@ func answer(s *stored, m *Message, me, from string) (Result, error) {
 		r.Action = Uninvited
 	}
 	return r, nil
+}
+
+// Delegates reports whether an answer names somebody who comes instead.
+func (m *Message) Delegates() bool {
+	return m.Method == Reply && slices.ContainsFunc(m.Parts, func(c *ical.Component) bool {
+		return slices.ContainsFunc(c.All("ATTENDEE"), func(p *ical.Prop) bool { return p.HasParam("DELEGATED-TO") })
+	})
 }
 
 // whose is the attendee that a message is of: the only one in it, or the one who
