@@ -5,8 +5,10 @@ import (
 	"errors"
 	"io"
 	"math/rand/v2"
+	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"essaim.coop/essaim/internal/vfs"
@@ -121,5 +123,80 @@ func BenchmarkHeadOfAMegabyte(b *testing.B) {
 	p := make([]byte, 2000)
 	for b.Loop() {
 		_, _ = NewPackedReader(s.Stored, s.Size).ReadAt(p, 0)
+	}
+}
+
+// counted counts what is read of a file.
+type counted struct {
+	vfs.File
+	bytes atomic.Int64
+}
+
+func (c *counted) ReadAt(p []byte, off int64) (int, error) {
+	n, err := c.File.ReadAt(p, off)
+	c.bytes.Add(int64(n))
+	return n, err
+}
+
+// A large body is read from its file once, however small the pieces; what is
+// damaged is told of every time, and only there.
+func TestLargeBodiesInPieces(t *testing.T) {
+	raw := text(MaxSmall + ChunkSize/2)
+	s := staged(t, raw)
+	r, err := OpenFile(vfs.OS, s.Path, s.Size)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	file := &counted{File: r.file}
+	r.file = file
+	for _, size := range []int{1000, 32 << 10, ChunkSize, ChunkSize + 1} {
+		file.bytes.Store(0)
+		var got []byte
+		for p := make([]byte, size); len(got) < len(raw); {
+			n, err := r.ReadAt(p, int64(len(got)))
+			if err != nil && !errors.Is(err, io.EOF) {
+				t.Fatal(err)
+			}
+			got = append(got, p[:n]...)
+		}
+		if !bytes.Equal(got, raw) || file.bytes.Load() > s.Size+ChunkSize {
+			t.Errorf("in pieces of %d: %d bytes, of which the file was read %d", size, len(got), file.bytes.Load())
+		}
+	}
+	var wg sync.WaitGroup
+	for g := range 4 {
+		wg.Go(func() {
+			rng := rand.New(rand.NewPCG(uint64(g), 3))
+			for range 100 {
+				p := make([]byte, 1+rng.IntN(100_000))
+				off := rng.IntN(len(raw) - len(p))
+				if n, err := r.ReadAt(p, int64(off)); n != len(p) || err != nil || !bytes.Equal(p, raw[off:off+n]) {
+					t.Errorf("at %d: %d, %v", off, n, err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+
+	rw, err := vfs.OS.Open(s.Path, os.O_RDWR)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rw.Close()
+	if _, err := rw.WriteAt([]byte{'#'}, 3*ChunkSize+7); err != nil {
+		t.Fatal(err)
+	}
+	p := make([]byte, 10)
+	if _, err := r.ReadAt(p, 5*ChunkSize); err != nil {
+		t.Error(err)
+	}
+	for range 2 {
+		if _, err := r.ReadAt(p, 3*ChunkSize+100); !errors.Is(err, ErrCorrupt) {
+			t.Errorf("a damaged chunk: %v", err)
+		}
+	}
+	if n, err := r.ReadAt(p, 5*ChunkSize); err != nil || !bytes.Equal(p[:n], raw[5*ChunkSize:][:n]) {
+		t.Errorf("behind it: %v", err)
 	}
 }

@@ -21,9 +21,11 @@ type Reader struct {
 
 	mem    []byte // a small one, once packed is expanded
 	packed []byte
-	mu     sync.Mutex
+	mu     sync.Mutex // guards what follows, and mem of a packed one
 	head   []byte
 	err    error
+	chunk  []byte // of a large one: chunk number kept, unless it is empty
+	kept   int64
 }
 
 var (
@@ -124,26 +126,38 @@ func (r *Reader) ReadAt(p []byte, off int64) (int, error) {
 }
 
 // readChunk reads from the chunk that off is in. A whole chunk goes straight
-// into p.
+// into p; of one that is read in pieces the rest is kept for the next piece.
 func (r *Reader) readChunk(p []byte, off int64) (int, error) {
 	i := off / ChunkSize
 	start := i * ChunkSize
 	length := int(min(ChunkSize, r.size-start))
-	buf := p
-	if off != start || len(p) < length {
-		buf = make([]byte, length)
+	if off == start && len(p) >= length {
+		return length, r.verified(p[:length], i)
 	}
-	buf = buf[:length]
-	if _, err := r.file.ReadAt(buf, start); err != nil && !errors.Is(err, io.EOF) {
-		return 0, err
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.chunk) == 0 || r.kept != i {
+		if r.chunk == nil {
+			r.chunk = make([]byte, 0, ChunkSize)
+		}
+		if err := r.verified(r.chunk[:length], i); err != nil {
+			r.chunk = r.chunk[:0]
+			return 0, err
+		}
+		r.chunk, r.kept = r.chunk[:length], i
+	}
+	return copy(p, r.chunk[off-start:]), nil
+}
+
+// verified reads chunk i into buf, which is as long as it.
+func (r *Reader) verified(buf []byte, i int64) error {
+	if _, err := r.file.ReadAt(buf, i*ChunkSize); err != nil && !errors.Is(err, io.EOF) {
+		return err
 	}
 	if crc32.Checksum(buf, Castagnoli) != binary.LittleEndian.Uint32(r.sums[4*i:]) {
-		return 0, fmt.Errorf("%w: chunk %d", ErrCorrupt, i)
+		return fmt.Errorf("%w: chunk %d", ErrCorrupt, i)
 	}
-	if off == start && len(p) >= length {
-		return length, nil
-	}
-	return copy(p, buf[off-start:]), nil
+	return nil
 }
 
 // Read reads on from where the last Read or Seek ended.
