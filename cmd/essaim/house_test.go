@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/tls"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net"
 	"net/smtp"
@@ -159,11 +160,16 @@ func (h *house) imap(who string) (*imapclient.Client, error) {
 
 // deliver hands one message in on port 25.
 func (h *house) deliver(from string, to []string, msg []byte) error {
+	return h.deliverFrom(from, to, bytes.NewReader(msg), 30*time.Second)
+}
+
+// deliverFrom is deliver of a message that is made while it is read.
+func (h *house) deliverFrom(from string, to []string, msg io.Reader, within time.Duration) error {
 	conn, err := net.DialTimeout("tcp", h.addr(25), 5*time.Second)
 	if err != nil {
 		return err
 	}
-	_ = conn.SetDeadline(time.Now().Add(30 * time.Second))
+	_ = conn.SetDeadline(time.Now().Add(within))
 	c, err := smtp.NewClient(conn, "localhost")
 	if err != nil {
 		conn.Close()
@@ -182,7 +188,7 @@ func (h *house) deliver(from string, to []string, msg []byte) error {
 	if err != nil {
 		return err
 	}
-	if _, err := w.Write(msg); err != nil {
+	if _, err := io.Copy(w, msg); err != nil {
 		return err
 	}
 	return w.Close()

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"math/rand/v2"
 	"net"
 	"net/smtp"
 	"os"
@@ -256,81 +255,4 @@ func TestStoryRealClients(t *testing.T) {
 	if err != nil || !bytes.Contains(out, []byte("This is a test mailing")) {
 		t.Errorf("curl: %v\n%s", err, out)
 	}
-}
-
-// A corpus of all shapes, delivered and read back byte for byte.
-func TestStoryCorpus(t *testing.T) {
-	n := 300
-	if os.Getenv("ESSAIM_CRASH") == "long" {
-		n = 5000
-	}
-	h := newHouse(t, 1)
-	rng := rand.New(rand.NewPCG(8, 8))
-	var sent [][]byte
-	for i := range n {
-		m := shape(rng, i)
-		if err := h.deliver("load@example.net", []string{user(1)}, m); err != nil {
-			t.Fatalf("message %d: %v", i, err)
-		}
-		sent = append(sent, m)
-	}
-	c, err := h.imap(user(1))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	if _, err := c.Select("INBOX", nil).Wait(); err != nil {
-		t.Fatal(err)
-	}
-	for i, m := range sent {
-		if got := fetchOne(t, c, uint32(i+1)); !bytes.HasSuffix(got, m) {
-			t.Fatalf("message %d of %d bytes came back other than it was sent", i, len(m))
-		}
-	}
-	all := imap.SeqSet{}
-	all.AddRange(1, 0)
-	msgs, err := c.Fetch(all, &imap.FetchOptions{Envelope: true, BodyStructure: &imap.FetchItemBodyStructure{Extended: true}, RFC822Size: true}).Collect()
-	if err != nil || len(msgs) != n {
-		t.Fatalf("%d structures of %d: %v", len(msgs), n, err)
-	}
-}
-
-// shape makes a message: plain, nested, broken, 8-bit, small and large.
-func shape(rng *rand.Rand, i int) []byte {
-	var b bytes.Buffer
-	fmt.Fprintf(&b, "From: =?utf-8?q?L=C3=A9a?= <lea%d@example.net>\r\nSubject: caf\xc3\xa9 %d\r\n", i, i)
-	var part func(depth int)
-	part = func(depth int) {
-		switch k := rng.IntN(7); {
-		case k == 0 && depth < 8:
-			bound := fmt.Sprintf("b%d-%d", i, rng.IntN(1e9))
-			fmt.Fprintf(&b, "Content-Type: multipart/mixed; boundary=\"%s\"\r\n\r\npreamble\r\n", bound)
-			for range 1 + rng.IntN(3) {
-				fmt.Fprintf(&b, "--%s\r\n", bound)
-				part(depth + 1)
-			}
-			if rng.IntN(3) > 0 { // else it does not end
-				fmt.Fprintf(&b, "--%s--\r\nepilogue\r\n", bound)
-			}
-		case k == 1 && depth < 8:
-			b.WriteString("Content-Type: message/rfc822\r\n\r\nFrom: in@example.net\r\n")
-			part(depth + 1)
-		case k == 2:
-			b.WriteString("Content-Type: text/plain; charset=iso-8859-1\r\n\r\n\xe9\xe8 8-bit\r\n")
-		case k == 3:
-			b.WriteString("Content-Type: ;;;=\"\r\nContent-Disposition: attachment; filename*0*=utf-8''%e2%82; filename*1=x\r\n\r\nbroken\r\n")
-		case k == 4:
-			b.WriteString("Content-Type: application/octet-stream\r\nContent-Transfer-Encoding: base64\r\n\r\n")
-			for range rng.IntN(200) {
-				fmt.Fprintf(&b, "%076x\r\n", rng.Uint64())
-			}
-		default:
-			fmt.Fprintf(&b, "\r\n%s\r\n.\r\n..\r\n", strings.Repeat("words ", rng.IntN(100)))
-		}
-	}
-	part(0)
-	if i%100 == 99 {
-		b.WriteString(strings.Repeat(strings.Repeat("large ", 12)+"\r\n", 40_000)) // 3 MB
-	}
-	return b.Bytes()
 }

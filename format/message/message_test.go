@@ -100,6 +100,9 @@ func TestDecodeHeader(t *testing.T) {
 
 func FuzzScan(f *testing.F) {
 	f.Add([]byte("Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: message/rfc822\r\n\r\nTo: a:b;\r\n\r\n--b--\r\n"))
+	for i := range 30 {
+		f.Add(messagetest.Unruly(i))
+	}
 	f.Add([]byte("From: \"a\\\" <x@[1.2.3.4]> (c(d)e)\n\n\x00\xff"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		p := ScanBytes(b)

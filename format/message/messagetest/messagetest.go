@@ -1,5 +1,6 @@
 // Package messagetest makes mail for tests: messages as the members of a small
-// organisation get them, in every shape MIME has, the same bytes every time.
+// organisation get them, in every shape MIME has and in some that it has not, the
+// same bytes every time.
 package messagetest
 
 import (

@@ -53,9 +53,10 @@ def structure(part):
             out.update(size=len(raw), lines=raw.count(b"\n"))
     return out
 
-while True:
-    line = sys.stdin.buffer.readline()
-    if not line:
-        break
-    m = email.parser.BytesParser(policy=policy).parsebytes(sys.stdin.buffer.read(int(line)))
-    print(json.dumps({"envelope": envelope(m), "structure": structure(m)}))
+if __name__ == "__main__":
+    while True:
+        line = sys.stdin.buffer.readline()
+        if not line:
+            break
+        m = email.parser.BytesParser(policy=policy).parsebytes(sys.stdin.buffer.read(int(line)))
+        print(json.dumps({"envelope": envelope(m), "structure": structure(m)}))
