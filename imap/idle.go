@@ -89,6 +89,9 @@ func (s *session) park() {
 			s.nudged() // what came between the last refresh and pushable
 		}
 	}
+	if s.admitted && !s.srv.Auth.Holds(s.login) {
+		go s.expel() // what was taken away before the session was parked
+	}
 	go s.wait()
 }
 

@@ -18,6 +18,7 @@
 // SCRAM-SHA-256(-PLUS), 8314 implicit TLS, 4314 ACL,
 // 3516 BINARY, 8440 LIST-MYRIGHTS, 5032 WITHIN, 8514 SAVEDATE.
 // Partial: RFC 7162 without QRESYNC; 3516 keeps no NUL: such a message is refused.
+// A session whose login was taken away is told BYE (expel.go).
 // Refused: UTF8=ACCEPT (RFC 6855; rev2 gives names in UTF-8), UIDONLY (clients
 // break on it), COMPRESS (RFC 4978: compress/flate withholds partial flushes),
 // login without TLS unless the operator allows it.
@@ -75,6 +76,8 @@ type Server struct {
 	limits  Limits
 	tls     *tls.Config
 	closing atomic.Bool
+	expels  atomic.Bool // an expel is about to run
+	unwatch func()
 	serial  atomic.Uint64
 	wg      sync.WaitGroup
 
@@ -105,6 +108,7 @@ func (srv *Server) init() {
 	srv.strangers = map[netip.Addr]int{}
 	srv.accounts = map[storage.AccountID]int{}
 	srv.failed = map[netip.Addr]failure{}
+	srv.unwatch = srv.Auth.Watch(srv.loginsChanged)
 }
 
 // harden keeps TLS to 1.2 and up with forward secrecy and AEAD (RFC 9325).
@@ -181,6 +185,7 @@ func (srv *Server) accept(nc net.Conn, implicitTLS bool) {
 func (srv *Server) Shutdown(ctx context.Context) error {
 	srv.once.Do(srv.init)
 	srv.closing.Store(true)
+	srv.unwatch()
 	srv.mu.Lock()
 	for l := range srv.listeners {
 		l.Close()

@@ -71,7 +71,7 @@ type session struct {
 	state    state
 	login    sasl.Login
 	addr     netip.Addr
-	admitted bool // counted among the account's sessions
+	admitted bool // counted among the account's sessions; set once, under srv.mu, with login
 	sel      *selected
 
 	rev2      bool // ENABLE IMAP4rev2
@@ -185,7 +185,7 @@ func (s *session) run() {
 			s.close()
 			return
 		}
-		if !s.step() {
+		if s.expelled() || !s.step() {
 			s.close()
 			return
 		}

@@ -102,6 +102,10 @@ func (x *session) next() {
 		x.refuse(&Error{500, "5.5.2", "Unknown command"})
 		return
 	}
+	if x.info.Login != nil && !x.srv.Auth.Holds(*x.info.Login) {
+		x.goodbye("4.7.0", "This login has been taken away")
+		return
+	}
 	if x.commands++; x.commands > x.srv.Limits.Commands {
 		x.goodbye("4.7.0", "Too many commands without a message")
 		return

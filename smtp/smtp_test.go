@@ -59,6 +59,8 @@ func (oneMember) Password(name, password string) (sasl.Login, error) {
 }
 
 func (oneMember) SCRAM(string) (sasl.Credentials, error) { return sasl.Credentials{}, nil }
+func (oneMember) Holds(sasl.Login) bool                  { return true }
+func (oneMember) Watch(func()) (stop func())             { return func() {} }
 
 func serve(t *testing.T, kind Kind, change ...func(*Server)) (*shelf, string) {
 	t.Helper()

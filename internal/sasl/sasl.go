@@ -53,6 +53,12 @@ type Authenticator interface {
 	Password(name, password string) (Login, error)
 	// SCRAM returns believable credentials without keys for unknown names.
 	SCRAM(name string) (Credentials, error)
+	// Holds reports whether a login still does: not once the password it was
+	// made with was taken away, or the account deleted.
+	Holds(Login) bool
+	// Watch calls nudge, which must not block, after every change that may have
+	// ended a login.
+	Watch(nudge func()) (stop func())
 }
 
 // A Server is one authentication exchange.

@@ -20,6 +20,10 @@ func (b book) Password(name, password string) (Login, error) {
 	return Login{}, ErrCredentials
 }
 
+func (book) Holds(Login) bool { return true }
+
+func (book) Watch(func()) (stop func()) { return func() {} }
+
 func (b book) SCRAM(name string) (Credentials, error) {
 	c := Credentials{Salt: salt, Iterations: Iterations, Login: Login{Address: name}}
 	for i, p := range b[name] {

@@ -24,6 +24,9 @@ type Directory struct {
 	names  map[string]*entry
 	ids    map[storage.AccountID]*entry
 	people []Account
+
+	watching sync.Mutex
+	watchers map[*func()]struct{}
 }
 
 // maxKept bounds what is kept: the names are foreign input.
@@ -41,9 +44,31 @@ type entry struct {
 
 // NewDirectory makes the directory of a store.
 func NewDirectory(db *storage.DB) *Directory {
-	d := &Directory{db: db, names: map[string]*entry{}, ids: map[storage.AccountID]*entry{}}
-	db.Watch(storage.House, func() { d.generation.Add(1) })
+	d := &Directory{db: db, names: map[string]*entry{}, ids: map[storage.AccountID]*entry{}, watchers: map[*func()]struct{}{}}
+	db.Watch(storage.House, d.changed)
 	return d
+}
+
+func (d *Directory) changed() {
+	d.generation.Add(1)
+	d.watching.Lock()
+	defer d.watching.Unlock()
+	for f := range d.watchers {
+		(*f)()
+	}
+}
+
+// Watch calls nudge, which must not block, after every change to what the
+// directory knows; what it answers from then on is not older than the change.
+func (d *Directory) Watch(nudge func()) (stop func()) {
+	d.watching.Lock()
+	defer d.watching.Unlock()
+	d.watchers[&nudge] = struct{}{}
+	return func() {
+		d.watching.Lock()
+		defer d.watching.Unlock()
+		delete(d.watchers, &nudge)
+	}
 }
 
 // Generation changes with everything the directory knows. What was derived

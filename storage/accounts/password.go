@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -180,6 +181,20 @@ func (s scoped) Password(name, password string) (sasl.Login, error) {
 	s.noteUse(login, *fit)
 	return login, nil
 }
+
+// Holds is sasl.Authenticator. When the store cannot tell, a login holds.
+func (s scoped) Holds(l sasl.Login) bool {
+	e := s.dir.id(storage.AccountID(l.Account))
+	if e.err != nil {
+		return !unknown(e.err)
+	}
+	return !e.Group && !e.Waiting && slices.ContainsFunc(e.passwords, func(p AppPassword) bool {
+		return p.ID == l.AppPassword && p.Scope&s.scope != 0
+	})
+}
+
+// Watch is sasl.Authenticator.
+func (s scoped) Watch(nudge func()) (stop func()) { return s.dir.Watch(nudge) }
 
 func unknown(err error) bool {
 	return errors.Is(err, storage.ErrNotFound) || errors.Is(err, storage.ErrInvalid)
