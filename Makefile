@@ -5,9 +5,9 @@ TIME    ?= 60s
 DATA    ?= demo-data
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS  = -s -w -X main.version=$(VERSION)
-TOOLS    = git gcc libc6-dev swaks libnet-ssleay-perl isync curl python3 postfix ca-certificates xfsprogs btrfs-progs pebble vdirsyncer khard litmus rclone khal todoman python3-caldav python3-dateutil cadaver davfs2 gvfs-backends libglib2.0-bin dbus chromium thunderbird evolution-data-server python3-gi gir1.2-ecal-2.0 gir1.2-ebook-1.2 systemd
+TOOLS    = git gcc libc6-dev swaks libnet-ssleay-perl isync curl python3 postfix ca-certificates xfsprogs btrfs-progs pebble vdirsyncer khard litmus rclone khal todoman python3-caldav python3-dateutil cadaver davfs2 gvfs-backends libglib2.0-bin dbus chromium thunderbird evolution-data-server python3-gi gir1.2-ecal-2.0 gir1.2-ebook-1.2 systemd skopeo
 
-.PHONY: build run test unit race lint check crash bench fuzz cross tools dist deb release clean
+.PHONY: build run test unit race lint check crash bench fuzz cross tools dist deb reproducible release clean
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o essaim ./cmd/essaim
@@ -61,6 +61,10 @@ cross:
 ROOTS = $(wildcard /etc/ssl/certs/ca-certificates.crt)
 dist:
 	$(GO) run ./packaging/dist -out dist -version '$(VERSION)' $(if $(ROOTS),-roots $(ROOTS))
+
+# Everything of a release made twice, in two directories and with two caches.
+reproducible:
+	ESSAIM_LONG=1 $(GO) test -count=1 -timeout 60m -v -run TestBuildsAreReproducible ./packaging/dist
 
 # Debian packages, with Debian's own tools.
 deb: export SOURCE_DATE_EPOCH = $(shell git log -1 --format=%ct 2>/dev/null || echo 0)

@@ -4,8 +4,10 @@ import (
 	"archive/tar"
 	"bytes"
 	"compress/gzip"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -83,6 +85,32 @@ func TestImage(t *testing.T) {
 	}
 }
 
+// Another program reads the image, checks its digests and makes its own of it.
+func TestImageIsReadByOthers(t *testing.T) {
+	skopeo, err := exec.LookPath("skopeo")
+	if err != nil {
+		t.Skip("skopeo is not installed")
+	}
+	dir := t.TempDir()
+	for _, target := range targets {
+		image, err := target.image([]byte("program"), nil, "1.2")
+		if err == nil {
+			err = os.WriteFile(filepath.Join(dir, target.debian+".oci.tar"), image, 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		from := "oci-archive:" + filepath.Join(dir, target.debian+".oci.tar") + ":essaim:1.2"
+		b, err := exec.Command(skopeo, "inspect", "--config", from).CombinedOutput()
+		if err != nil || !strings.Contains(string(b), `"architecture": "`+target.arch+`"`) || !strings.Contains(string(b), `"User": "10025:10025"`) {
+			t.Errorf("%s: %v\n%s", target.debian, err, b)
+		}
+		if b, err := exec.Command(skopeo, "--insecure-policy", "copy", from, "dir:"+filepath.Join(dir, target.debian)).CombinedOutput(); err != nil {
+			t.Errorf("%s: %v\n%s", target.debian, err, b)
+		}
+	}
+}
+
 // The list of parts names the compiler's library and every module in the
 // program: here, the test's own.
 func TestPartsAreListed(t *testing.T) {
@@ -112,20 +140,25 @@ func TestPartsAreListed(t *testing.T) {
 // sources copies what is under version control.
 func sources(t *testing.T, to string) {
 	t.Helper()
-	list, err := exec.Command("git", "-C", "../..", "ls-files", "-z", "--", "*.go", "go.mod", "go.sum", "*.html", "*.css", "*.js", "*.svg", "*.xml", "*.txt").Output()
+	list, err := exec.Command("git", "-C", "../..", "ls-files", "-z").Output()
 	if err != nil {
 		t.Skip("no version control here: ", err)
 	}
 	for _, name := range strings.Split(strings.TrimRight(string(list), "\x00"), "\x00") {
-		b, err := os.ReadFile(filepath.Join("../..", name))
+		from := filepath.Join("../..", name)
+		st, err := os.Stat(from)
 		if errors.Is(err, os.ErrNotExist) {
 			continue // removed and not yet committed
+		}
+		var b []byte
+		if err == nil {
+			b, err = os.ReadFile(from)
 		}
 		if err == nil {
 			err = os.MkdirAll(filepath.Dir(filepath.Join(to, name)), 0o755)
 		}
 		if err == nil {
-			err = os.WriteFile(filepath.Join(to, name), b, 0o644)
+			err = os.WriteFile(filepath.Join(to, name), b, st.Mode())
 		}
 		if err != nil {
 			t.Fatal(err)
@@ -133,27 +166,55 @@ func sources(t *testing.T, to string) {
 	}
 }
 
-// Two builds in two directories are the same bytes, for every machine.
-func TestBuildsAreReproducible(t *testing.T) {
-	if os.Getenv("ESSAIM_LONG") == "" {
-		t.Skip("builds everything twice; ESSAIM_LONG is not set")
+// release makes everything of a release from the sources in dir, with a build
+// cache of its own: what another build compiled proves nothing.
+func release(t *testing.T, dir, zone string) (sums string) {
+	t.Helper()
+	t.Setenv("GOCACHE", filepath.Join(t.TempDir(), "cache"))
+	t.Setenv("TZ", zone)
+	t.Setenv("SOURCE_DATE_EPOCH", "1700000000")
+	out, only := filepath.Join(t.TempDir(), "out"), os.Getenv("ESSAIM_ARCH")
+	if err := run(dir, out, "1.2", only, filepath.Join(dir, "LICENSE")); err != nil {
+		t.Fatal(err)
 	}
-	var sums [2]string
-	for i, name := range []string{"one", "another/and/deeper"} {
-		dir := filepath.Join(t.TempDir(), name)
-		sources(t, dir)
-		out := filepath.Join(t.TempDir(), "out")
-		if err := run(dir, out, "1.2", os.Getenv("ESSAIM_ARCH"), ""); err != nil {
-			t.Fatal(err)
+	b, err := os.ReadFile(filepath.Join(out, "SHA256SUMS"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := exec.LookPath("dpkg-deb"); err != nil {
+		t.Log("dpkg-deb is not installed: no Debian packages")
+		return string(b)
+	}
+	for _, target := range targets {
+		if only != "" && only != target.debian {
+			continue
 		}
-		b, err := os.ReadFile(filepath.Join(out, "SHA256SUMS"))
+		said, err := exec.Command(filepath.Join(dir, "packaging/deb.sh"), filepath.Join(out, "essaim-linux-"+target.debian), "1.2", target.debian, out).CombinedOutput()
+		if err != nil {
+			t.Fatalf("%v\n%s", err, said)
+		}
+		deb, err := os.ReadFile(strings.TrimSpace(string(said)))
 		if err != nil {
 			t.Fatal(err)
 		}
-		sums[i] = string(b)
+		b = fmt.Appendf(b, "%x  %s\n", sha256.Sum256(deb), filepath.Base(strings.TrimSpace(string(said))))
 	}
-	if sums[0] != sums[1] || !strings.Contains(sums[0], "oci.tar") {
-		t.Errorf("%s\n%s", sums[0], sums[1])
+	return string(b)
+}
+
+// Two builds in two directories, zones and caches are the same bytes, for every
+// machine: programs, lists of parts, images and Debian packages.
+func TestBuildsAreReproducible(t *testing.T) {
+	if os.Getenv("ESSAIM_LONG") == "" {
+		t.Skip("compiles everything twice; ESSAIM_LONG is not set")
+	}
+	one, another := filepath.Join(t.TempDir(), "one"), filepath.Join(t.TempDir(), "another/and/deeper")
+	sources(t, one)
+	sources(t, another)
+	sums, others := release(t, one, "UTC"), release(t, another, "Asia/Tokyo")
+	t.Log("\n" + sums)
+	if sums != others || !strings.Contains(sums, "oci.tar") {
+		t.Errorf("the other build:\n%s", others)
 	}
 }
 
