@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"fmt"
-	"io"
 	"net"
 	"strings"
 	"testing"
@@ -13,7 +12,7 @@ import (
 )
 
 // BenchmarkDelivery is the way of a message from the wire to one mailbox and
-// its 250, on one connection.
+// its 250, on one connection. What it allocates is the server's.
 func BenchmarkDelivery(b *testing.B) {
 	for _, size := range []int{2 << 10, 20 << 10} {
 		b.Run(fmt.Sprintf("%dk", size>>10), func(b *testing.B) {
@@ -36,15 +35,17 @@ func BenchmarkDelivery(b *testing.B) {
 			for i := 0; len(body) < size; i++ {
 				body += fmt.Sprintf("line %d %s\r\n", i*i, strings.Repeat("abcdefg ", i%9))
 			}
+			envelope := []byte("MAIL FROM:<a@other.test>\r\nRCPT TO:<m1@coop.test>\r\nDATA\r\n")
+			content := []byte(body + ".\r\n")
 			fmt.Fprint(c, "EHLO me\r\n")
 			replies(b, r, 2)
 			b.SetBytes(int64(len(body)))
 			b.ReportAllocs()
 			b.ResetTimer()
-			for i := range b.N {
-				fmt.Fprintf(c, "MAIL FROM:<a%d@other.test>\r\nRCPT TO:<m1@coop.test>\r\nDATA\r\n", i)
+			for range b.N {
+				_, _ = c.Write(envelope)
 				replies(b, r, 3)
-				_, _ = io.WriteString(c, body+".\r\n")
+				_, _ = c.Write(content)
 				replies(b, r, 1)
 			}
 			b.StopTimer()
@@ -55,7 +56,7 @@ func BenchmarkDelivery(b *testing.B) {
 // replies reads n replies, none of them a refusal.
 func replies(b *testing.B, r *bufio.Reader, n int) {
 	for n > 0 {
-		line, err := r.ReadString('\n')
+		line, err := r.ReadSlice('\n')
 		if err != nil || line[0] > '3' {
 			b.Fatalf("%q, %v", line, err)
 		}

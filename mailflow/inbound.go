@@ -97,7 +97,8 @@ func (m *Mail) stage(env *smtp.Envelope, body io.Reader, now time.Time) (*mailbo
 // Post sends a message that this server has written, in a transaction: from a
 // member, to one address. The queue is to be woken after it.
 func (m *Mail) Post(tx *storage.Tx, from, to string, in *mailbox.Incoming, now time.Time) error {
-	return m.route(tx, &smtp.Envelope{From: from, To: []smtp.Rcpt{{Addr: to}}}, in, now)
+	_, err := m.route(tx, &smtp.Envelope{From: from, To: []smtp.Rcpt{{Addr: to}}}, in, now)
+	return err
 }
 
 // Return brings a report of the queue to the sender of a message, in the
@@ -106,7 +107,7 @@ func (m *Mail) Return(tx *storage.Tx, to string, in *mailbox.Incoming, now time.
 	// Whether it goes elsewhere with eight bits, or UTF-8 in its header, is for
 	// route to see.
 	env := &smtp.Envelope{EightBit: true, UTF8: true, To: []smtp.Rcpt{{Addr: to, Notify: []string{"NEVER"}}}}
-	err := m.route(tx, env, in, now)
+	_, err := m.route(tx, env, in, now)
 	if errors.Is(err, storage.ErrNotFound) || errors.Is(err, storage.ErrQuota) {
 		m.Log.Warn("report dropped", "to", to, "error", err)
 		return nil

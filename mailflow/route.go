@@ -32,18 +32,19 @@ type place struct {
 
 // route puts a message into every local recipient's INBOX and into the queue
 // for the others: all of it or nothing. A full mailbox among several recipients
-// keeps it from nobody else: the message waits for it in the queue.
-func (m *Mail) route(tx *storage.Tx, env *smtp.Envelope, in *mailbox.Incoming, now time.Time) error {
+// keeps it from nobody else: the message waits for it in the queue. It reports
+// whether the queue has something new.
+func (m *Mail) route(tx *storage.Tx, env *smtp.Envelope, in *mailbox.Incoming, now time.Time) (queued bool, err error) {
 	r := routed{remote: map[string][]queue.Recipient{}}
 	for _, to := range env.To {
 		if err := r.add(tx, to); err != nil {
-			return err
+			return false, err
 		}
 	}
 	if err := m.deliver(tx, &r, env, in, now); err != nil {
-		return err
+		return false, err
 	}
-	return m.enqueue(tx, &r, env, in, now)
+	return len(r.remote)+len(r.full) > 0, m.enqueue(tx, &r, env, in, now)
 }
 
 func (r *routed) add(tx *storage.Tx, to smtp.Rcpt) error {
@@ -163,13 +164,15 @@ func (m *Mail) store(env *smtp.Envelope, in *mailbox.Incoming, now time.Time) er
 		return m.failed(err, now)
 	}
 	hash := envelopeHash(env, in.Staged)
-	err = m.DB.Update(func(tx *storage.Tx) error {
+	queued := false
+	err = m.DB.Update(func(tx *storage.Tx) (err error) {
 		if tx.SeenBefore(m.DB, hash, now) {
 			return errSeen
 		}
-		if err := m.route(tx, env, in, now); err != nil || receipt == nil {
+		if queued, err = m.route(tx, env, in, now); err != nil || receipt == nil {
 			return err
 		}
+		queued = true
 		return m.Return(tx, env.From, receipt, now)
 	})
 	if receipt != nil && err != nil {
@@ -185,7 +188,9 @@ func (m *Mail) store(env *smtp.Envelope, in *mailbox.Incoming, now time.Time) er
 		return m.failed(err, now)
 	}
 	m.Log.Info("delivered", "trace", env.Session.ID, "from", env.From, "recipients", len(env.To), "bytes", in.Size())
-	m.Wake()
+	if queued { // what is for here alone leaves the queue asleep
+		m.Wake()
+	}
 	return nil
 }
 

@@ -32,7 +32,8 @@ type DB struct {
 	epoch   uint32
 	clean   bool // the last stop was in order
 	opened  time.Time
-	repeats repeats // not written after opening
+	repeats repeats   // not written after opening
+	tidied  time.Time // when old notes of deliveries were dropped; of Updates only
 	ro      bool
 	layouts layouts
 	nudges  nudges

@@ -41,21 +41,27 @@ func (tx *Tx) SeenBefore(db *DB, hash [32]byte, now time.Time) bool {
 		return true
 	}
 	tx.Put(append(append([]byte{0x0d}, guardTime(now)...), hash[:]...), []byte{})
-	tx.forget(time.UnixMilli(0), now.Add(-guardCrashed))
-	tx.forget(db.opened, now.Add(-guardRunning))
+	if now.Sub(db.tidied).Abs() >= time.Second && // not at every delivery, unless many are due
+		tx.forget(time.UnixMilli(0), now.Add(-guardCrashed))+tx.forget(db.opened, now.Add(-guardRunning)) < forgetBatch {
+		db.tidied = now
+	}
 	return false
 }
 
 func guardTime(t time.Time) []byte { return binary.BigEndian.AppendUint64(nil, uint64(t.UnixMilli())) }
 
-// forget drops a few notes of a time; every delivery brings one and takes more.
-func (tx *Tx) forget(from, to time.Time) {
+// forgetBatch is how many notes of a range one delivery drops at most.
+const forgetBatch = 100
+
+// forget drops the oldest notes of a time and returns how many.
+func (tx *Tx) forget(from, to time.Time) int {
 	var old [][]byte
 	tx.Scan(append([]byte{0x0d}, guardTime(from)...), append([]byte{0x0d}, guardTime(to)...), false, func(k, _ []byte) bool {
 		old = append(old, slices.Clone(k))
-		return len(old) < 3
+		return len(old) < forgetBatch
 	})
 	for _, k := range old {
 		tx.Delete(k)
 	}
+	return len(old)
 }
