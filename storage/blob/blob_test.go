@@ -107,6 +107,36 @@ func TestReadersAreShared(t *testing.T) {
 	wg.Wait()
 }
 
+// What is shed is used again by the next body, and the stored form stays whole.
+func TestShed(t *testing.T) {
+	for _, n := range []int{600, 30_000, 3 * keptMemory} {
+		first := text(n)
+		s := staged(t, first)
+		s.Shed()
+		other := staged(t, bytes.Repeat([]byte("other "), n/6))
+		other.Shed()
+		r, err := s.Reader()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := io.ReadAll(r); err != nil || !bytes.Equal(got, first) {
+			t.Errorf("%d bytes came back as %d, %v", n, len(got), err)
+		}
+	}
+	noise := make([]byte, 5000)
+	for i := range noise {
+		noise[i] = byte(rand.Uint32())
+	}
+	s := staged(t, noise)
+	s.Shed() // there is nothing but the bytes themselves
+	_ = staged(t, text(5000))
+	if r, err := s.Reader(); err != nil || s.Compressed {
+		t.Error(err, s.Compressed)
+	} else if got, err := io.ReadAll(r); err != nil || !bytes.Equal(got, noise) {
+		t.Errorf("came back as %d bytes, %v", len(got), err)
+	}
+}
+
 func FuzzExpandHead(f *testing.F) {
 	f.Add(staged(f, text(50_000)).Stored)
 	f.Add(staged(f, bytes.Repeat([]byte{'x'}, 50_000)).Stored)

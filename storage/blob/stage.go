@@ -9,6 +9,7 @@ import (
 	"hash/crc32"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -45,10 +46,22 @@ func (s *Staged) Attached() { s.fs, s.raw = nil, nil }
 
 // Reader reads the body while it is staged.
 func (s *Staged) Reader() (*Reader, error) {
-	if s.Path == "" {
-		return NewReader(s.raw), nil
+	switch {
+	case s.Path != "":
+		return OpenFile(s.fs, s.Path, s.Size)
+	case s.raw == nil && s.Compressed:
+		return NewPackedReader(s.Stored, s.Size), nil
 	}
-	return OpenFile(s.fs, s.Path, s.Size)
+	return NewReader(s.raw), nil
+}
+
+// Shed gives the memory of a body back that is also there in its stored form.
+// Nothing that a Reader gave of it may be in use; later ones expand it again.
+func (s *Staged) Shed() {
+	if s.Compressed {
+		shed.put(s.raw)
+		s.raw = nil
+	}
 }
 
 // Bytes returns the whole body while it is staged; see Reader.Bytes.
@@ -89,6 +102,9 @@ func (w *Writer) Write(p []byte) (int, error) {
 		return 0, w.err
 	}
 	w.hash.Write(p)
+	if w.mem == nil {
+		w.mem = shed.get()
+	}
 	w.size += int64(len(p))
 	w.mem = append(w.mem, p...)
 	if w.size > MaxSmall {
@@ -186,12 +202,35 @@ var (
 	})
 )
 
+// memory is buffers to be used again.
+type memory struct{ pool sync.Pool }
+
+// keptMemory is the largest buffer that waits to be used again.
+const keptMemory = 64 << 10
+
+var shed, scratch memory // of staged bodies, and of their compression
+
+func (m *memory) get() []byte {
+	if b, ok := m.pool.Get().(*[]byte); ok {
+		return *b
+	}
+	return nil
+}
+
+func (m *memory) put(b []byte) {
+	if cap(b) > 0 && cap(b) <= keptMemory {
+		b = b[:0]
+		m.pool.Put(&b)
+	}
+}
+
 // compress returns the stored form of a small body.
 func compress(raw []byte) (stored []byte, compressed bool) {
 	if len(raw) < 512 {
 		return raw, false
 	}
-	c, rest := make([]byte, 0, len(raw)*3/4), raw
+	c, rest := slices.Grow(scratch.get(), len(raw)), raw
+	defer func() { scratch.put(c) }()
 	if len(raw) > 2*HeadSize {
 		c, rest = encoder().EncodeAll(raw[:HeadSize], c), raw[HeadSize:]
 	}
@@ -199,7 +238,7 @@ func compress(raw []byte) (stored []byte, compressed bool) {
 	if len(c) > len(raw)*4/5 {
 		return raw, false
 	}
-	return c, true
+	return slices.Clone(c), true
 }
 
 // Expand returns the bytes of a small body's stored form.

@@ -40,6 +40,7 @@ func PrepareWith(s *blob.Staged, prefix []byte) (*Incoming, error) {
 	if err = errors.Join(err, r.Close()); err != nil {
 		return nil, err
 	}
+	s.Shed()
 	in := &Incoming{Staged: s, Prefix: prefix, Header: root.Header, Root: root}
 	in.rest = appendCold(nil, in)
 	return in, nil

@@ -262,6 +262,7 @@ func (db *DB) append(g *group) error {
 		// The next small groups will not make the file grow: a sync that must
 		// also commit the size is two flushes of the device, not one.
 		b = append(b, make([]byte, padding)...)
+		g.buf = b // its memory is used again
 	}
 	if _, err := s.file.WriteAt(b, s.end); err != nil {
 		return full(err)

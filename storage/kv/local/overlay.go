@@ -23,11 +23,15 @@ type entry struct {
 	deleted    bool
 }
 
+// degree is that of the maps. Their nodes are small because a group copies all
+// that are on the way to what it changes.
+const degree = 8
+
 func newOverlay() *overlay {
 	return &overlay{
 		keys: btree.NewBTreeGOptions(func(a, b entry) bool { return bytes.Compare(a.key, b.key) < 0 },
-			btree.Options{NoLocks: true}),
-		blobs: btree.NewMap[blob.ID, place](0),
+			btree.Options{NoLocks: true, Degree: degree}),
+		blobs: btree.NewMap[blob.ID, place](degree),
 	}
 }
 
