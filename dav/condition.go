@@ -113,6 +113,11 @@ func (c *conditions) check(s *Scope, r Resource, path string) error {
 	if !c.unmodified.IsZero() && (st.Modified.IsZero() || st.Modified.Truncate(time.Second).After(c.unmodified)) {
 		return failed
 	}
+	if own, ok := r.(Conditional); ok {
+		if err := own.Condition(s.Header); err != nil {
+			return err
+		}
+	}
 	if c.noneMatch.set && c.noneMatch.matches(st.ETag, r != nil, true) {
 		if c.reading {
 			return Status(http.StatusNotModified)

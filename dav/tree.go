@@ -99,6 +99,13 @@ type Headed interface {
 	Head(h http.Header)
 }
 
+// A Conditional resource has conditions of requests that are its own. They are
+// evaluated with the others, on every method; the error is the answer when one does
+// not hold.
+type Conditional interface {
+	Condition(h http.Header) error
+}
+
 // A Negotiator has more than one representation. Its answers vary by Accept.
 type Negotiator interface {
 	// Negotiate returns what to answer a GET with, a Reader; its entity tag

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"mime"
 	"net/http"
-	"strings"
 
 	"essaim.coop/essaim/dav"
 	"essaim.coop/essaim/dav/davxml"
@@ -89,8 +88,8 @@ func refusal(err error) error {
 
 // Write is dav.Writer.
 func (c *cal) Write(s *dav.Scope, name string, old dav.Resource, up *dav.Upload) (dav.Resource, error) {
-	if err := scheduleTagMatches(s, old); err != nil {
-		return nil, err
+	if old == nil && s.Header.Get("If-Schedule-Tag-Match") != "" {
+		return nil, dav.Status(http.StatusPreconditionFailed)
 	}
 	p, ok := up.Parsed.(*plan)
 	if !ok { // the empty one of a LOCK
@@ -118,18 +117,6 @@ func (c *cal) Write(s *dav.Scope, name string, old dav.Resource, up *dav.Upload)
 	return p.keep(s, c, k, o, up)
 }
 
-// scheduleTagMatches evaluates If-Schedule-Tag-Match (RFC 6638 §3.2.10, §8.3).
-func scheduleTagMatches(s *dav.Scope, r dav.Resource) error {
-	want := strings.TrimSpace(s.Header.Get("If-Schedule-Tag-Match"))
-	if want == "" {
-		return nil
-	}
-	if o, ok := r.(*object); ok && o.ScheduleTag() != "" && want == `"`+o.ScheduleTag()+`"` {
-		return nil
-	}
-	return dav.Status(http.StatusPreconditionFailed)
-}
-
 // refused is the precondition that the calendar does not meet.
 func (c *cal) refused(err error) error {
 	var conflict *calendar.UIDConflict
@@ -149,9 +136,6 @@ func (c *cal) refused(err error) error {
 
 // Delete is dav.Deleter.
 func (c *cal) Delete(s *dav.Scope, _ string, r dav.Resource) error {
-	if err := scheduleTagMatches(s, r); err != nil {
-		return err
-	}
 	k, err := c.store()
 	if err != nil {
 		return err
@@ -178,9 +162,6 @@ func (c *cal) carry(s *dav.Scope, g dav.Carriage, how carrying) (dav.Resource, e
 	src, ok := g.Source.(*object)
 	if !ok {
 		return nil, dav.Forbidden(davxml.CalDAV("calendar-collection-location-ok"))
-	}
-	if err := scheduleTagMatches(s, src); err != nil {
-		return nil, err
 	}
 	from, err := calendar.Of(src.in.Collection)
 	if err != nil {

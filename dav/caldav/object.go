@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"net/http"
+	"strings"
 	"time"
 
 	"essaim.coop/essaim/dav"
@@ -39,6 +40,8 @@ var (
 	_ dav.Headed    = (*object)(nil)
 	_ dav.Annotated = (*object)(nil)
 	_ dav.Weighty   = (*object)(nil)
+
+	_ dav.Conditional = (*object)(nil)
 )
 
 // Some clients ask for calendar-data in reports that it is not made for; they are
@@ -78,6 +81,15 @@ func (o *object) Head(h http.Header) {
 	if tag := o.ScheduleTag(); tag != "" {
 		h.Set("Schedule-Tag", `"`+tag+`"`)
 	}
+}
+
+// Condition is dav.Conditional: If-Schedule-Tag-Match (RFC 6638 §3.2.10, §8.3).
+func (o *object) Condition(h http.Header) error {
+	want := strings.TrimSpace(h.Get("If-Schedule-Tag-Match"))
+	if tag := o.ScheduleTag(); want == "" || tag != "" && want == `"`+tag+`"` {
+		return nil
+	}
+	return dav.Status(http.StatusPreconditionFailed)
 }
 
 // Stat names the component, as RFC 4791 §5.3.4 and RFC 5545 §8.1 let it.
