@@ -41,7 +41,7 @@ type conn struct {
 	broken  error
 	since   time.Time
 	closing *atomic.Bool // the server's: no more blocking reads
-	limit   time.Time    // before login: the session must have logged in by then
+	limit   time.Time    // no read goes on beyond: the time to log in, then that of the present command
 	patience
 }
 

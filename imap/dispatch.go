@@ -4,12 +4,17 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"essaim.coop/essaim/imap/imapwire"
 )
 
 // step reads and answers one command. It reports whether the session goes on.
 func (s *session) step() bool {
+	if s.state != notAuth {
+		s.conn.limit = time.Now().Add(s.srv.limits.Command)
+		defer func() { s.conn.limit = time.Time{} }()
+	}
 	c, err := s.readCommand()
 	if err == nil {
 		err = s.dispatch(c)
@@ -17,6 +22,9 @@ func (s *session) step() bool {
 	s.srv.Counters.Commands.Add(1)
 	if fatal(err) {
 		s.trace.Event("broken", "error", err.Error())
+		if s.conn.broken == nil {
+			s.farewell(err)
+		}
 		return false
 	}
 	if s.answered {
@@ -127,6 +135,7 @@ func (s *session) answer(c *command, err error) {
 // the client has gone or because too much stands before it.
 func (s *session) lost(c *command, r *refusal, err error) {
 	if !errors.Is(err, imapwire.ErrTooLong) {
+		s.farewell(err)
 		s.conn.fail(err)
 		return
 	}

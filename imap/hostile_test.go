@@ -253,3 +253,51 @@ func TestManyConnections(t *testing.T) {
 		}
 	}
 }
+
+// A client that speaks a byte at a time, or stops in the middle of a literal, has
+// so long and no longer for a command; nothing of it is kept.
+func TestDrippingClients(t *testing.T) {
+	h := newHouse(t, func(s *Server) { s.Limits.Command = 400 * time.Millisecond })
+	n := h.in(t, "INBOX")
+	for _, say := range []string{"a NOOP ", "a SELECT \"", "a SELECT {2000+}\r\n", "a APPEND INBOX {2000+}\r\n", "a UID FETCH (", "a XYZZY "} {
+		p := h.in(t, "")
+		p.send(say)
+		go func() {
+			for {
+				if _, err := io.WriteString(p.nc, "x"); err != nil {
+					return
+				}
+				time.Sleep(10 * time.Millisecond)
+			}
+		}()
+		if got := p.ended(); !strings.HasSuffix(got, "\r\n") || !strings.Contains(got, "* BYE ") {
+			t.Errorf("%q: %q", say, got)
+		}
+		n.ok("NOOP")
+	}
+	if got := n.ok("STATUS INBOX (MESSAGES)"); !strings.Contains(got[0], "MESSAGES 0)") {
+		t.Errorf("half a message is there: %q", got)
+	}
+}
+
+// A literal that ends before it should, as the client has, is forgotten.
+func TestTruncatedLiterals(t *testing.T) {
+	h := newHouse(t)
+	h.neighbour(t)
+	for _, say := range []string{"a SELECT {5+}\r\nINB", "a APPEND INBOX {100+}\r\nSubject: x\r\n\r\nhalf", "a APPEND INBOX {10+}\r\nSubject: x", "a APPEND INBOX {99", "a LOGIN {3+}\r\nzoe {9+}\r\nsec"} {
+		for name, p := range map[string]*peer{"TCP": h.in(t, ""), "TLS": h.dialTLS(t)} {
+			if name == "TLS" {
+				p.line()
+				p.ok("LOGIN zoe@coop.example secret")
+			}
+			p.send(say)
+			must(t, p.nc.(interface{ CloseWrite() error }).CloseWrite())
+			if got := p.ended(); strings.Contains(got, "a OK") {
+				t.Errorf("%s, %q: %q", name, say, got)
+			}
+		}
+	}
+	if got := h.in(t, "").ok("STATUS INBOX (MESSAGES)"); !strings.Contains(got[0], "MESSAGES 0)") {
+		t.Errorf("half a message is there: %q", got)
+	}
+}

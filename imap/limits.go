@@ -16,6 +16,7 @@ type Limits struct {
 	Failures    int           // failed logins in one session (5)
 	LoginWithin time.Duration // from connection to login (1 min)
 	Idle        time.Duration // silence of a client, IDLE included (30 min; RFC 9051 §5.4 asks for as much)
+	Command     time.Duration // from a command's first byte to its last, APPEND's message included (2 h: 50 MiB at 56 kbit/s)
 	Read, Write time.Duration // progress within a command, and of a slow client's reading of 32 KiB (2 min each)
 }
 
@@ -40,6 +41,7 @@ func (l Limits) withDefaults() Limits {
 	}
 	dur(&l.LoginWithin, time.Minute)
 	dur(&l.Idle, 30*time.Minute)
+	dur(&l.Command, 2*time.Hour)
 	dur(&l.Read, 2*time.Minute)
 	dur(&l.Write, 2*time.Minute)
 	return l

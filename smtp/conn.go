@@ -45,6 +45,7 @@ var largeBuffers = sync.Pool{New: func() any { b := make([]byte, largeBuffer); r
 var (
 	errStopping = errors.New("smtp: stopping")
 	errLong     = errors.New("smtp: line too long")
+	errEndless  = errors.New("smtp: line without an end")
 	errEnding   = errors.New("smtp: a line ended in LF alone")
 )
 
@@ -179,7 +180,7 @@ func (c *conn) line(limit int, by time.Time) ([]byte, error) {
 		}
 		if seen = len(c.unread()); seen >= limit {
 			if skipped += seen; skipped > 1<<20 {
-				return nil, io.ErrUnexpectedEOF // it does not end
+				return nil, errEndless
 			}
 			c.use(seen)
 			long, seen = true, 0

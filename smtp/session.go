@@ -149,6 +149,8 @@ func (x *session) leave(err error) {
 		x.say(421, "4.3.2", "The server is stopping, come back in a moment")
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		x.say(421, "4.4.2", "Nothing heard for too long")
+	case errors.Is(err, errEndless):
+		x.goodbye("4.7.0", "A line without an end is no command")
 	default:
 		x.trace.Event("lost", "error", err)
 	}
