@@ -42,6 +42,7 @@ type Desk struct {
 	Resolver func() (zone.Resolver, error)
 	Done     func(domain string) []Health               // what the house has done for a domain by itself
 	Outbound func(context.Context, zone.Resolver) error // whether mail can leave by port 25
+	Backups  Backups
 	Now      func() time.Time
 
 	set *page.Set
@@ -68,7 +69,7 @@ func (d *Desk) Room() (page.Room, error) {
 func nav(page.Identity) []page.Link {
 	return []page.Link{{Path: "/admin", Word: "overview.title"}, {Path: "/admin/people", Word: "people.title"}, {Path: "/admin/households", Word: "households.title"},
 		{Path: "/admin/invitations", Word: "invitations.title"}, {Path: "/admin/groups", Word: "groups.title"}, {Path: "/admin/domains", Word: "domains.title"}, {Path: "/admin/start", Word: "start.title"},
-		{Path: "/admin/queue", Word: "queue.title"}, {Path: "/admin/traces", Word: "traces.nav"}, {Path: "/admin/log", Word: "log.title"},
+		{Path: "/admin/queue", Word: "queue.title"}, {Path: "/admin/traces", Word: "traces.nav"}, {Path: "/admin/backup", Word: "backup.title"}, {Path: "/admin/log", Word: "log.title"},
 		{Path: "/admin/coop", Word: "coop.title"}, {Path: "/", Word: "nav.mine"}}
 }
 

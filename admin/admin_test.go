@@ -71,6 +71,7 @@ func office(t testing.TB) *testDesk {
 		Site: func(domain string) zone.Site {
 			return zone.Site{Domain: domain, Host: "mail." + domain, Addresses: []netip.Addr{netip.MustParseAddr("192.0.2.1")}, Authority: "ca.example", PolicyID: "1"}
 		},
+		Backups:  &fakeBackups{},
 		Done:     func(string) []Health { return []Health{{What: "domain", State: Well, Value: "coop.example"}} },
 		Outbound: func(context.Context, zone.Resolver) error { return errors.New("connection timed out") },
 		Resolver: func() (zone.Resolver, error) {

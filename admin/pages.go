@@ -49,6 +49,8 @@ func (d *Desk) pageRoutes() []page.Route {
 		get("/admin/queue", d.queuePage),
 		post("/admin/queue", d.postQueue),
 		get("/admin/traces", d.tracesPage),
+		get("/admin/backup", d.backupPage),
+		post("/admin/backup", d.postBackup),
 		get("/admin/log", d.logPage),
 		get("/admin/coop", d.coopPage),
 		post("/admin/coop", d.postCoop),

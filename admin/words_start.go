@@ -37,5 +37,6 @@ var startWords = func() page.Words {
 var allWords = func() page.Words {
 	all := maps.Clone(words)
 	maps.Copy(all, startWords)
+	maps.Copy(all, backupWords)
 	return all
 }()

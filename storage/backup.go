@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -69,7 +70,7 @@ func copyDir(ctx context.Context, from, to string) error {
 	if err := os.MkdirAll(to, 0o700); err != nil {
 		return err
 	}
-	if err := os.CopyFS(to, os.DirFS(from)); err != nil {
+	if err := os.CopyFS(to, stoppable{ctx, os.DirFS(from)}); err != nil {
 		return err
 	}
 	return errors.Join(ctx.Err(), filepath.WalkDir(to, func(path string, d os.DirEntry, err error) error {
@@ -82,6 +83,38 @@ func copyDir(ctx context.Context, from, to string) error {
 		}
 		return errors.Join(f.Sync(), f.Close())
 	}))
+}
+
+// stoppable is a file system that cannot be read once its context has ended.
+type stoppable struct {
+	ctx context.Context
+	fs.FS
+}
+
+func (s stoppable) Open(name string) (fs.File, error) {
+	if err := s.ctx.Err(); err != nil {
+		return nil, err
+	}
+	f, err := s.FS.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	if info, err := f.Stat(); err != nil || info.IsDir() {
+		return f, err
+	}
+	return stoppableFile{s.ctx, f}, nil
+}
+
+type stoppableFile struct {
+	ctx context.Context
+	fs.File
+}
+
+func (f stoppableFile) Read(p []byte) (int, error) {
+	if err := f.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return f.File.Read(p)
 }
 
 // Compact gives back what the engine can, while the store is in use: space of

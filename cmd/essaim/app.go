@@ -46,7 +46,8 @@ type App struct {
 	scheduling *itip.Service
 	views      *mailbox.Views
 	rings      map[string]*trace.Ring
-	gate       *web.Gate // of logins on the web
+	gate       *web.Gate     // of logins on the web
+	keeper     *backupKeeper // of backups
 
 	goes    sync.WaitGroup
 	servers []service
@@ -80,6 +81,7 @@ func openApp(cfg Config, log *slog.Logger) (*App, error) {
 	a := &App{cfg: cfg, log: log, db: db, auth: accounts.NewService(db, log), views: mailbox.NewViews(0),
 		rings: map[string]*trace.Ring{}, gate: &web.Gate{Log: log}}
 	a.gate.Exempt = a.trusted
+	a.keeper = newBackupKeeper(a)
 	a.resolver, a.outbound = systemResolver, outbound
 	for _, kind := range traceKinds {
 		a.rings[kind] = trace.NewRing(kind)
@@ -150,6 +152,7 @@ func (a *App) run(ctx context.Context, ready func() error) error {
 }
 
 func (a *App) start(ctx context.Context, fail context.CancelCauseFunc) error {
+	a.keeper.life = ctx
 	conf, err := a.tlsConfig()
 	if err != nil {
 		return err

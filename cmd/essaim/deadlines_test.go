@@ -188,6 +188,9 @@ func TestRestoreReplaces(t *testing.T) {
 	}{
 		{[]string{"domain", "add", "coop.example"}, 0, ""},
 		{[]string{"backup", dir + "/copy"}, 0, "clean"},
+		{[]string{"verify", dir + "/copy"}, 0, "clean"},
+		{[]string{"verify", dir + "/nothing"}, 1, ""},
+		{[]string{"verify"}, 1, "set backup in the configuration"},
 		{[]string{"domain", "add", "later.example"}, 0, ""},
 		{[]string{"restore", dir + "/copy"}, 1, ""},
 		{[]string{"restore", "--replace", dir + "/nothing"}, 1, ""},

@@ -18,7 +18,7 @@ import (
 func (a *App) desk() *admin.Desk {
 	return &admin.Desk{
 		DB: a.db, Logger: a.log, Origin: a.cfg.origin(), Wake: a.queue.Wake, Traces: a.traces, Health: a.health, Site: a.site,
-		Resolver: a.resolver, Done: a.done, Outbound: a.outbound,
+		Resolver: a.resolver, Done: a.done, Outbound: a.outbound, Backups: a.keeper,
 	}
 }
 
@@ -93,7 +93,7 @@ func (a *App) certificateHealth(now time.Time) admin.Health {
 
 // backupHealth tells how old the last verified backup is.
 func (a *App) backupHealth(now time.Time) admin.Health {
-	switch at, err := a.lastBackup(); {
+	switch at, err := a.keeper.last(); {
 	case err != nil:
 		return admin.Health{What: "backup", State: admin.Bad, Value: err.Error()}
 	case at.IsZero():

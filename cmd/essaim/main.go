@@ -120,6 +120,7 @@ type cli struct {
 	Trace   traceCmd   `cmd:"" help:"What happened on the last connections."`
 	Check   checkCmd   `cmd:"" help:"Verify the store."`
 	Backup  backupCmd  `cmd:"" help:"Copy the store to a directory while it runs."`
+	Verify  verifyCmd  `cmd:"" help:"Restore a backup to a temporary place, verify it, and remove it again."`
 	Restore restoreCmd `cmd:"" help:"Make a data directory from a backup."`
 	Compact compactCmd `cmd:"" help:"Give free space in the store back."`
 	Rebuild rebuildCmd `cmd:"" help:"Make a lost or damaged index anew; the server must not run."`

@@ -34,6 +34,8 @@ var did = Words{
 	"did.domain.change":     T("Domain changed", "Domaine modifié", "Domein gewijzigd"),
 	"did.domain.remove":     T("Domain removed", "Domaine retiré", "Domein verwijderd"),
 	"did.coop.change":       T("Cooperative's facts changed", "Coopérative modifiée", "Gegevens van de coöperatie gewijzigd"),
+	"did.backup.start":      T("Backup started", "Sauvegarde lancée", "Back-up gestart"),
+	"did.backup.verify":     T("Restore test started", "Test de restauration lancé", "Hersteltest gestart"),
 	"did.queue.retry":       T("Message tried again", "Message réessayé", "Bericht opnieuw geprobeerd"),
 	"did.queue.hold":        T("Message held", "Message retenu", "Bericht vastgehouden"),
 	"did.queue.drop":        T("Message dropped", "Message jeté", "Bericht weggegooid"),
