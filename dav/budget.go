@@ -20,7 +20,7 @@ type budget struct {
 	mu    sync.Mutex
 	used  int64
 	by    map[storage.AccountID]int64
-	given chan struct{} // closed when some comes back
+	given chan struct{} // closed when some comes back; nil when nobody waits
 }
 
 const (
@@ -28,12 +28,17 @@ const (
 	budgetWait = 10 * time.Second
 	// treeFactor is how much memory a parsed document takes for each byte of it.
 	treeFactor = 8
+	// turnsAtOnce is how many requests walk through whole trees at once, one of
+	// them for each user.
+	turnsAtOnce = 4
+	// mostPause is the longest that such a walk stands still between two steps.
+	mostPause = 20 * time.Millisecond
 	// xmlMost is the largest document that is parsed.
 	xmlMost = 1 << 20
 )
 
 func newBudget(size int64) *budget {
-	return &budget{size: size, each: size / 4, by: map[storage.AccountID]int64{}, given: make(chan struct{})}
+	return &budget{size: size, each: size / 4, by: map[storage.AccountID]int64{}}
 }
 
 // take waits until there are n bytes for a user; storage.ErrTemporary when that
@@ -41,8 +46,7 @@ func newBudget(size int64) *budget {
 // cut to it.
 func (b *budget) take(ctx context.Context, user storage.AccountID, n int64) (int64, error) {
 	n = min(n, b.each)
-	ctx, cancel := context.WithTimeout(ctx, budgetWait)
-	defer cancel()
+	var late <-chan time.Time
 	for {
 		b.mu.Lock()
 		given := b.given
@@ -52,11 +56,22 @@ func (b *budget) take(ctx context.Context, user storage.AccountID, n int64) (int
 			b.mu.Unlock()
 			return n, nil
 		}
+		if given == nil {
+			given = make(chan struct{})
+			b.given = given
+		}
 		b.mu.Unlock()
+		if late == nil {
+			t := time.NewTimer(budgetWait)
+			defer t.Stop()
+			late = t.C
+		}
 		select {
 		case <-given:
+		case <-late:
+			return 0, fmt.Errorf("too much at once, of %d: %w", b.size, storage.ErrTemporary)
 		case <-ctx.Done():
-			return 0, fmt.Errorf("%d bytes of bodies in memory: %w", b.size, storage.ErrTemporary)
+			return 0, fmt.Errorf("too much at once, of %d: %w", b.size, storage.ErrTemporary)
 		}
 	}
 }
@@ -69,8 +84,10 @@ func (b *budget) give(user storage.AccountID, n int64) {
 	if b.by[user] -= n; b.by[user] == 0 {
 		delete(b.by, user)
 	}
-	close(b.given)
-	b.given = make(chan struct{})
+	if b.given != nil {
+		close(b.given)
+		b.given = nil
+	}
 }
 
 // reserve takes memory for a body of the request until the request ends. A body
@@ -90,3 +107,23 @@ func (x *Exchange) reserve(most, factor int64) error {
 
 func (x *Exchange) reserveStaged() error { return x.reserve(blob.MaxSmall, 1) }
 func (x *Exchange) reserveParsed() error { return x.reserve(xmlMost, treeFactor) }
+
+// turn waits until the user may walk through a whole tree, which done ends.
+func (x *Exchange) turn() (done func(), err error) {
+	n, err := x.engine.turns.take(x.Request.Context(), x.User, 1)
+	return func() { x.engine.turns.give(x.User, n) }, err
+}
+
+// Pause is for a walk through a whole tree, between two transactions: it stands
+// still for as long as the last step took, so that half of the time is left to
+// who asks for little. Its error is that the client has gone.
+func (x *Exchange) Pause(step time.Time) error {
+	t := time.NewTimer(min(time.Since(step), mostPause))
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-x.Request.Context().Done():
+		return x.Request.Context().Err()
+	}
+}

@@ -70,6 +70,13 @@ func (k *carrying) prepare() (prepared any, discard func(), err error) {
 	})
 	discard = func() {}
 	if err == nil && p != nil {
+		if c.Source.Kind().Collection {
+			done, err := k.turn()
+			if err != nil {
+				return nil, discard, err
+			}
+			defer done()
+		}
 		prepared, discard, err = p.Prepare(k.Exchange, c, k.move)
 	}
 	return prepared, discard, err

@@ -6,8 +6,12 @@
 // when what it says is durable. A body is stored only when it is complete. An
 // answer of any length takes constant memory, the bodies of all requests together
 // no more than Options.Memory, and no transaction is open while anything is read
-// from or written to the network. What is advertised for a
-// path (Allow, DAV, supported-report-set) is what works there.
+// from or written to the network. Nor is one open for as long as a large tree
+// takes: who asks about a million files is answered in steps, which stand still
+// half of the time for the others and end when the client goes away. Of what
+// walks through a whole tree (SEARCH, COPY of a folder) a user has one at a time.
+// What is advertised for a path (Allow, DAV, supported-report-set) is what works
+// there.
 //
 // Trees (see Tree) say what there is; the engine speaks HTTP for them. To read
 // the source, begin with tree.go; then serve.go, and a method: put.go has all

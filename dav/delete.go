@@ -16,13 +16,14 @@ func del(x *Exchange) error {
 	if err != nil {
 		return err
 	}
+	var d Deleter
 	err = x.Update(func(s *Scope) error {
 		t, err := s.place(x.at)
 		if err != nil || t.r == nil || x.at.slash && !t.r.Kind().Collection {
 			return missing(err)
 		}
-		d, ok := t.parent.(Deleter)
-		if !ok {
+		var ok bool
+		if d, ok = t.parent.(Deleter); !ok {
 			return x.notAllowed(t.r, t.parent)
 		}
 		if x.Request.Header.Get("Depth") == "0" && t.r.Kind().Collection {
@@ -40,10 +41,14 @@ func del(x *Exchange) error {
 		locks.RemoveTree(s.Tx, t.path)
 		return d.Delete(s, t.name, t.r)
 	})
-	if err == nil {
-		x.made(false)
+	if err != nil {
+		return err
 	}
-	return err
+	if f, ok := d.(Finisher); ok {
+		f.Finish(x)
+	}
+	x.made(false)
+	return nil
 }
 
 // missing is the error of a method whose resource must be there: a path in a

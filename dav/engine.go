@@ -43,6 +43,7 @@ type Engine struct {
 	// features to it before the engine serves.
 	Principal *Kind
 	bodies    *budget
+	turns     *budget // of what walks through a whole tree
 }
 
 // A mount is a tree and the decoded segments of its prefix.
@@ -65,7 +66,7 @@ func New(o Options) *Engine {
 	if o.Memory == 0 {
 		o.Memory = 64 << 20
 	}
-	e := &Engine{Options: o, Principal: newPrincipalKind(), bodies: newBudget(o.Memory)}
+	e := &Engine{Options: o, Principal: newPrincipalKind(), bodies: newBudget(o.Memory), turns: newBudget(turnsAtOnce)}
 	e.Mount(principalPrefix, &principals{e})
 	return e
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+	"time"
 
 	"essaim.coop/essaim/dav/davxml"
 	"essaim.coop/essaim/storage"
@@ -13,6 +14,9 @@ const (
 	pageBytes = 64 << 10 // of XML that is gathered before it is sent
 	pageLate  = 64       // bodies that are read for one page
 	lateBytes = 1 << 20  // of these
+	// countLong is how many responses a long answer has. From there on it leaves
+	// half of the time to others.
+	countLong = 20_000
 )
 
 // A Multistatus is a 207 on its way (RFC 4918 §13). It is filled in
@@ -37,6 +41,7 @@ type Multistatus struct {
 	started bool
 	err     error // of a property
 	count   int
+	step    time.Time // when this page was begun
 	trailer func(w *davxml.Writer)
 }
 
@@ -57,7 +62,7 @@ type lateValue struct {
 // Multistatus begins an answer. Nothing is sent before the first page is full.
 // With return=minimal it says nothing of what is not there (RFC 8144 §2.1).
 func (x *Exchange) Multistatus(want *Want) *Multistatus {
-	m := &Multistatus{x: x, want: want}
+	m := &Multistatus{x: x, want: want, step: time.Now()}
 	if x.prefers(preferMinimal) {
 		want.minimal = true
 		x.applied(preferMinimal)
@@ -346,13 +351,21 @@ func (m *Multistatus) late(page []byte, e *entry) error {
 }
 
 // Flush sends the page, if it is full. It must be called outside any
-// transaction, and always between two.
+// transaction, and always between two: when the client has gone meanwhile, its
+// error ends the work.
 func (m *Multistatus) Flush() error {
+	if err := m.x.Request.Context().Err(); err != nil {
+		return err
+	}
 	if err := m.complete(); err != nil || m.w.Len() < pageBytes {
 		return err
 	}
 	err := m.send(m.w.Bytes(), false)
 	m.w.Reset()
+	if err == nil && m.count > countLong {
+		err = m.x.Pause(m.step)
+	}
+	m.step = time.Now()
 	return err
 }
 

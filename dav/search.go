@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"essaim.coop/essaim/dav/davxml"
 )
@@ -79,9 +80,16 @@ func (x *Exchange) scopeOf(ref string) (location, error) {
 }
 
 func (x *Exchange) runSearch(q *Query, want *Want, limit int) error {
+	done, err := x.turn()
+	if err != nil {
+		return err
+	}
+	defer done()
 	m := x.Multistatus(want)
-	base, skip, more := x.at.href(true), 0, true
-	for more {
+	base, taken, truncated := strings.TrimSuffix(x.at.href(true), "/"), 0, false
+	var next any
+	for first := true; first || next != nil; first = false {
+		step := time.Now()
 		err := x.View(func(s *Scope) error {
 			r, err := x.Target(s)
 			if err != nil {
@@ -94,22 +102,25 @@ func (x *Exchange) runSearch(q *Query, want *Want, limit int) error {
 			if err := s.require(r, x.at.raw, PrivRead); err != nil {
 				return err
 			}
-			more = false
-			return c.Search(s, q, skip, func(path []string, r Resource) bool {
-				if more = m.Full() || skip == limit; more {
+			next, err = c.Search(s, q, next, func(path []string, r Resource) bool {
+				if truncated = taken == limit; truncated {
 					return false
 				}
-				skip++
-				m.resource(s, []byte(strings.TrimSuffix(base, "/")+href(path, r.Kind().Collection)), r)
-				return true
+				taken++
+				m.resource(s, []byte(base+href(path, r.Kind().Collection)), r)
+				return !m.Full()
 			})
+			return err
 		})
-		if err == nil && more && skip == limit { // RFC 5323 §5.17
-			m.Status(base, &StatusError{Status: http.StatusInsufficientStorage, Condition: davxml.DAV("number-of-matches-within-limits")})
-			more = false
+		if err == nil && truncated { // RFC 5323 §5.17
+			m.Status(x.at.href(true), &StatusError{Status: http.StatusInsufficientStorage, Condition: davxml.DAV("number-of-matches-within-limits")})
+			next = nil
 		}
 		if err == nil {
 			err = m.Flush()
+		}
+		if err == nil && next != nil {
+			err = x.Pause(step)
 		}
 		if err != nil {
 			return m.Finish(err)

@@ -196,6 +196,13 @@ type Deleter interface {
 	Delete(s *Scope, name string, r Resource) error
 }
 
+// A Finisher is a Deleter whose Delete leaves work for more transactions, out of
+// sight. Finish does some of it before the answer; what it leaves is not lost.
+type Finisher interface {
+	Deleter
+	Finish(x *Exchange)
+}
+
 // A Carrier is a collection into which COPY and MOVE carry (RFC 4918 §9.8, 9.9).
 type Carrier interface {
 	Collection
@@ -252,11 +259,12 @@ type Sharer interface {
 // A Searcher answers DASL basicsearch (RFC 5323) on what is below it.
 type Searcher interface {
 	Collection
-	// Search calls fn with what matches, in the order asked for, beginning
-	// after the first skip matches, until fn returns false: each with its path
-	// below the collection. What it cannot ask for is Forbidden with
-	// DAV:search-grammar-supported.
-	Search(s *Scope, q *Query, skip int, fn func(path []string, r Resource) bool) error
+	// Search calls fn with what matches, in the order asked for, each with its
+	// path below the collection. It looks at a bounded number of members and
+	// returns where to go on, in another transaction: nil at first and in the
+	// end. After fn has returned false it goes on with the next one. What it
+	// cannot ask for is Forbidden with DAV:search-grammar-supported.
+	Search(s *Scope, q *Query, from any, fn func(path []string, r Resource) bool) (next any, err error)
 }
 
 // A Poster answers POST.

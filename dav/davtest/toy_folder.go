@@ -216,19 +216,19 @@ func (f Folder) SetACL(s *dav.Scope, acl []storage.ACE) error {
 }
 
 // Search knows displayname like and eq, on members.
-func (f Folder) Search(s *dav.Scope, q *dav.Query, skip int, fn func([]string, dav.Resource) bool) error {
+func (f Folder) Search(s *dav.Scope, q *dav.Query, from any, fn func([]string, dav.Resource) bool) (next any, err error) {
+	after, _ := from.(string)
 	if q.Where != nil && (q.Where.Prop != davxml.DAV("displayname") || q.Where.Op != "like" && q.Where.Op != "eq") {
-		return dav.Forbidden(davxml.DAV("search-grammar-supported"))
+		return nil, dav.Forbidden(davxml.DAV("search-grammar-supported"))
 	}
-	return f.Members(s, "", func(name string, r dav.Resource) bool {
+	return next, f.Members(s, after, func(name string, r dav.Resource) bool {
 		if q.Where != nil && !strings.Contains(name, strings.Trim(q.Where.Value, "%")) {
 			return true
 		}
-		if skip > 0 {
-			skip--
-			return true
+		if !fn([]string{name}, r) {
+			next = name
 		}
-		return fn([]string{name}, r)
+		return next == nil
 	})
 }
 

@@ -3,6 +3,7 @@ package webfs
 import (
 	"fmt"
 	"net/http"
+	"time"
 
 	"essaim.coop/essaim/dav"
 	"essaim.coop/essaim/storage"
@@ -33,13 +34,14 @@ func (f *folder) Prepare(x *dav.Exchange, c dav.Carriage, move bool) (any, func(
 		_ = x.Update(func(s *dav.Scope) error { return copier.Abort(s.Tx, f.attr(s)) }) // or it goes after a day
 	}
 	for done := false; !done && err == nil; {
-		if err = x.Request.Context().Err(); err != nil {
-			break
-		}
+		step := time.Now()
 		err = x.Update(func(s *dav.Scope) (err error) {
 			done, err = copier.Step(s.Tx, files.Batch, f.attr(s))
 			return err
 		})
+		if err == nil && !done {
+			err = x.Pause(step)
+		}
 	}
 	if err != nil {
 		discard()

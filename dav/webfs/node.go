@@ -18,6 +18,8 @@ type node struct {
 	owner  storage.AccountID
 	rights storage.Rights
 	above  []string // the path of the owner's folder it is in, from the root of the server
+	in     *folder  // or a folder it is below, by the names between: most are never asked
+	names  []string
 }
 
 // A file is a resource with bytes.
@@ -75,6 +77,9 @@ func (n *node) Touch(s *dav.Scope) error {
 
 // segments is the canonical path: where the owner finds it.
 func (n *node) segments() []string {
+	if n.in != nil {
+		return append(append(slices.Clip(n.in.segments()), n.names...), n.place.Node.Name)
+	}
 	if n.place.Node.ID == files.Root {
 		return n.above
 	}
@@ -130,7 +135,10 @@ func (f *folder) Stat() dav.Stat {
 
 // child is the resource of a child, or nil for one that is not shown: what its
 // owner has mounted in a shared folder, and a mount of what is gone.
-func (f *folder) child(s *dav.Scope, n files.Node) dav.Resource {
+func (f *folder) child(s *dav.Scope, n files.Node) dav.Resource { return f.below(s, n, nil) }
+
+// below is child for a node further down, with the names of the folders between.
+func (f *folder) below(s *dav.Scope, n files.Node, between []string) dav.Resource {
 	p, err := f.place.Enter(s.Tx, n)
 	if err != nil {
 		return nil
@@ -142,13 +150,12 @@ func (f *folder) child(s *dav.Scope, n files.Node) dav.Resource {
 		}
 		return r
 	}
-	return f.member(s, p, nil)
+	return f.member(s, p, between)
 }
 
 // member is the resource of a place below this folder, with the names between.
 func (f *folder) member(s *dav.Scope, p files.Place, between []string) dav.Resource {
-	c := node{view: f.view, place: p, owner: f.owner, rights: f.rights, above: f.segments()}
-	c.above = append(slices.Clip(c.above), between...)
+	c := node{view: f.view, place: p, owner: f.owner, rights: f.rights, in: f, names: between}
 	if f.owner != s.User {
 		for _, id := range s.Identities {
 			c.rights |= s.Tx.RightsOf(c.Object(), id)
@@ -178,7 +185,7 @@ func (f *folder) Members(s *dav.Scope, after string, fn func(string, dav.Resourc
 func (f *folder) SyncCollection() storage.CollectionID { return f.place.Tree.ID }
 
 func (f *folder) Sync(s *dav.Scope, t storage.SyncToken, limit int, infinite bool, fn func([]string, dav.Resource)) (storage.SyncToken, bool, error) {
-	if infinite && f.place.Tree.ID == f.own.ID && len(f.below(s, f.place.Node.ID)) > 0 {
+	if infinite && f.place.Tree.ID == f.own.ID && len(f.view.below(s, f.place.Node.ID)) > 0 {
 		return t, false, dav.Forbidden(syncTraversal) // those have logs of their own
 	}
 	return files.Sync(s.Tx, f.place.Tree, f.place.Node.ID, t, limit, infinite, func(c files.Change) {
@@ -186,15 +193,8 @@ func (f *folder) Sync(s *dav.Scope, t storage.SyncToken, limit int, infinite boo
 			fn(c.Path, nil)
 			return
 		}
-		p, err := f.place.Enter(s.Tx, c.Node)
-		switch {
-		case err != nil:
-		case p.Mount != nil:
-			if r, err := f.view.resource(s, p); err == nil {
-				fn(c.Path, r)
-			}
-		default:
-			fn(c.Path, f.member(s, p, c.Path[:len(c.Path)-1]))
+		if r := f.below(s, c.Node, c.Path[:len(c.Path)-1]); r != nil {
+			fn(c.Path, r)
 		}
 	})
 }

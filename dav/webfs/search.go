@@ -1,64 +1,87 @@
 package webfs
 
 import (
-	"cmp"
-	"fmt"
 	"slices"
-	"strconv"
-	"strings"
-	"time"
 
 	"essaim.coop/essaim/dav"
 	"essaim.coop/essaim/dav/davxml"
+	"essaim.coop/essaim/storage"
 	"essaim.coop/essaim/storage/files"
-
-	"golang.org/x/text/cases"
 )
 
 var _ dav.Searcher = (*folder)(nil)
 
 const (
 	maxSorted  = 10_000 // matches that can be put in order
-	maxLiteral = 512    // bytes of what is compared: it is held against every name
+	searchRows = 2000   // looked at in one transaction
+	searchPage = 200    // of a single folder
 )
 
-// A match is a node that a search has found.
+// A searching is how far a search has come.
+type searching struct {
+	grounds []ground // those still to be looked through are from at on
+	at      int
+	after   storage.ItemID // the last one looked at there
+	name    string         // or its name, where only members are looked at
+
+	found  []match // in the order asked for, once all are
+	sorted bool
+	given  int
+}
+
+// A ground is a folder to search: that of the request, and what others share
+// below it.
+type ground struct {
+	path  []string
+	mount storage.ItemID // 0 is the folder of the request
+}
+
+// A match is a node that was found, and what to sort it by.
 type match struct {
-	path []string
-	r    dav.Resource
-	keys []any
+	ground int
+	id     storage.ItemID
+	keys   []any
 }
 
 // Search finds by name, size, dates, media type and ID (RFC 5323). Contents are
 // not looked into.
-func (f *folder) Search(s *dav.Scope, q *dav.Query, skip int, fn func([]string, dav.Resource) bool) error {
-	if err := searchable(q.Where); err != nil {
-		return err
+func (f *folder) Search(s *dav.Scope, q *dav.Query, from any, fn func([]string, dav.Resource) bool) (any, error) {
+	k, _ := from.(*searching)
+	if k == nil {
+		if err := searchable(q.Where); err != nil {
+			return nil, err
+		}
+		k = &searching{grounds: []ground{{}}}
 	}
-	if len(q.Order) == 0 {
-		return f.each(s, q, func(path []string, r dav.Resource) bool {
-			skip--
-			return skip >= 0 || fn(path, r)
-		})
+	switch {
+	case k.sorted:
+		return k.give(s, f, fn), nil
+	case len(q.Order) == 0:
+		return k.look(s, f, q, fn)
 	}
-	var found []match
-	err := f.each(s, q, func(path []string, r dav.Resource) bool {
-		m := match{path: path, r: r}
+	next, err := k.look(s, f, q, func(path []string, r dav.Resource) bool {
+		m := match{ground: k.at, id: nodeOf(r).listed()}
 		for _, o := range q.Order {
 			v, _ := valueOf(r, o.Prop)
 			m.keys = append(m.keys, v)
 		}
-		found = append(found, m)
-		return len(found) <= maxSorted
+		k.found = append(k.found, m)
+		return len(k.found) <= maxSorted
 	})
-	if err == nil && len(found) > maxSorted {
+	if err == nil && len(k.found) > maxSorted {
 		err = dav.Forbidden(davxml.DAV("number-of-matches-within-limits"))
 	}
-	if err != nil {
-		return err
+	if err != nil || next != nil {
+		return next, err
 	}
-	slices.SortStableFunc(found, func(a, b match) int {
-		for i, o := range q.Order {
+	k.sort(q.Order)
+	return k, nil
+}
+
+func (k *searching) sort(order []dav.Order) {
+	k.sorted = true
+	slices.SortStableFunc(k.found, func(a, b match) int {
+		for i, o := range order {
 			if c := compare(a.keys[i], b.keys[i]); c != 0 {
 				if o.Descending {
 					c = -c
@@ -68,238 +91,98 @@ func (f *folder) Search(s *dav.Scope, q *dav.Query, skip int, fn func([]string, 
 		}
 		return 0
 	})
-	for _, m := range found[min(skip, len(found)):] {
-		if !fn(m.path, m.r) {
-			break
-		}
-	}
-	return nil
 }
 
-// each calls fn with what matches, below what others share, too.
-func (f *folder) each(s *dav.Scope, q *dav.Query, fn func([]string, dav.Resource) bool) error {
-	if !q.Infinite {
-		return f.Members(s, "", func(name string, r dav.Resource) bool {
-			return evaluate(q.Where, r) != yes || fn([]string{name}, r)
-		})
-	}
-	stopped := false
-	var mounts []match
-	files.Search(s.Tx, f.place.Tree, f.place.Node.ID, "", 0, func(path []string, n files.Node) bool {
-		p, err := f.place.Enter(s.Tx, n)
-		if err != nil {
-			return true
+// give gives what was found, as it is now.
+func (k *searching) give(s *dav.Scope, f *folder, fn func([]string, dav.Resource) bool) any {
+	folders := map[int]*folder{}
+	for more := true; k.given < len(k.found) && more; k.given++ {
+		m := k.found[k.given]
+		in, ok := folders[m.ground]
+		if !ok {
+			in = k.grounds[m.ground].folder(s, f)
+			folders[m.ground] = in
 		}
-		var r dav.Resource
-		if p.Mount == nil {
-			r = f.member(s, p, path[:len(path)-1])
-		} else if r, err = f.view.resource(s, p); err != nil {
-			return true
-		} else {
-			mounts = append(mounts, match{path: path, r: r})
+		if in == nil {
+			continue
 		}
-		stopped = evaluate(q.Where, r) == yes && !fn(path, r)
-		return !stopped
-	})
-	for _, m := range mounts {
-		if stopped {
-			break
+		n, err := files.Get(s.Tx, in.place.Tree, m.id)
+		path, below := files.Path(s.Tx, in.place.Tree, in.place.Node.ID, m.id)
+		if err != nil || !below || len(path) == 0 {
+			continue
 		}
-		err := m.r.(*folder).each(s, q, func(path []string, r dav.Resource) bool {
-			stopped = !fn(append(slices.Clip(m.path), path...), r)
-			return !stopped
-		})
-		if err != nil {
-			return err
+		if r := in.below(s, n, path[:len(path)-1]); r != nil {
+			more = fn(append(slices.Clip(k.grounds[m.ground].path), path...), r)
 		}
 	}
-	return nil
-}
-
-// A truth has three values (RFC 5323 §5.5.3): what is not there is unknown, and
-// so is its negation.
-type truth int8
-
-const (
-	no      truth = -1
-	unknown truth = 0
-	yes     truth = 1
-)
-
-func searchable(w *dav.Where) error {
-	if w == nil {
+	if k.given == len(k.found) {
 		return nil
 	}
-	switch w.Op {
-	case "and", "or", "not", "eq", "lt", "gt", "lte", "gte", "like", "is-collection", "is-defined":
-	default:
-		return dav.Forbidden(davxml.DAV("search-grammar-supported"))
+	return k
+}
+
+// folder is the folder of a ground as it is now, nil when it is gone.
+func (g ground) folder(s *dav.Scope, f *folder) *folder {
+	if g.mount == 0 {
+		return f
 	}
-	if len(w.Value) > maxLiteral {
-		return dav.Forbidden(davxml.DAV("search-grammar-supported"))
-	}
-	for _, a := range w.Args {
-		if err := searchable(a); err != nil {
-			return err
-		}
+	if n, err := files.Get(s.Tx, f.place.Tree, g.mount); err == nil {
+		shared, _ := f.child(s, n).(*folder)
+		return shared
 	}
 	return nil
 }
 
-func evaluate(w *dav.Where, r dav.Resource) truth {
-	if w == nil {
-		return yes
-	}
-	switch w.Op {
-	case "and", "or":
-		worst := yes
-		if w.Op == "or" {
-			worst = no
+// look calls fn with what matches of the next rows.
+func (k *searching) look(s *dav.Scope, f *folder, q *dav.Query, fn func([]string, dav.Resource) bool) (any, error) {
+	g := k.grounds[k.at]
+	in := g.folder(s, f)
+	more := false
+	match := func(n files.Node, path []string) bool {
+		r := in.below(s, n, path[:len(path)-1])
+		if r == nil {
+			return true
 		}
-		for _, a := range w.Args {
-			if t := evaluate(a, r); w.Op == "and" {
-				worst = min(worst, t)
-			} else {
-				worst = max(worst, t)
+		path = append(slices.Clip(g.path), path...)
+		if n.Kind == files.Mount && q.Infinite {
+			k.grounds = append(k.grounds, ground{path, n.ID})
+		}
+		return evaluate(q.Where, r) != yes || fn(path, r)
+	}
+	switch {
+	case in == nil:
+	case q.Infinite:
+		k.after, more = files.Below(s.Tx, in.place.Tree, in.place.Node.ID, k.after, searchRows, func(path []string, n files.Node) bool {
+			return match(n, path)
+		})
+	default:
+		page, err := files.List(s.Tx, in.place.Tree, in.place.Node.ID, k.name, searchPage)
+		if err != nil {
+			return nil, err
+		}
+		more = len(page) == searchPage
+		for _, n := range page {
+			k.name = n.Name
+			if !match(n, []string{n.Name}) {
+				more = true
+				break
 			}
 		}
-		return worst
-	case "not":
-		if len(w.Args) == 1 {
-			return -evaluate(w.Args[0], r)
-		}
-		return unknown
-	case "is-collection":
-		return truthOf(r.Kind().Collection)
 	}
-	v, ok := valueOf(r, w.Prop)
-	switch {
-	case w.Op == "is-defined":
-		return truthOf(ok)
-	case !ok:
-		return unknown
-	case w.Op == "like":
-		text, isText := v.(string)
-		return truthOf(isText && like(text, w.Value, w.Caseless))
+	if !more {
+		k.at, k.after = k.at+1, 0
 	}
-	return compared(w, v)
+	if k.at == len(k.grounds) {
+		return nil, nil
+	}
+	return k, nil
 }
 
-func truthOf(b bool) truth {
-	if b {
-		return yes
+// listed is the node's place in the list of the folder it was found in: for
+// what others share that of the mount.
+func (n *node) listed() storage.ItemID {
+	if n.place.Mount != nil {
+		return n.place.Mount.ID
 	}
-	return no
-}
-
-func compared(w *dav.Where, v any) truth {
-	want, err := literal(v, w.Value)
-	if err != nil {
-		return unknown
-	}
-	if a, ok := v.(string); ok && w.Caseless {
-		v, want = cases.Fold().String(a), cases.Fold().String(want.(string))
-	}
-	c := compare(v, want)
-	switch w.Op {
-	case "eq":
-		return truthOf(c == 0)
-	case "lt":
-		return truthOf(c < 0)
-	case "gt":
-		return truthOf(c > 0)
-	case "lte":
-		return truthOf(c <= 0)
-	}
-	return truthOf(c >= 0)
-}
-
-// literal reads a literal as a value of the kind of v.
-func literal(v any, text string) (any, error) {
-	switch v.(type) {
-	case int64:
-		return strconv.ParseInt(strings.TrimSpace(text), 10, 64)
-	case time.Time:
-		return parseDate(text)
-	}
-	return text, nil
-}
-
-func compare(a, b any) int {
-	switch x := a.(type) {
-	case int64:
-		if y, ok := b.(int64); ok {
-			return cmp.Compare(x, y)
-		}
-	case time.Time:
-		if y, ok := b.(time.Time); ok {
-			return x.Truncate(time.Second).Compare(y.Truncate(time.Second))
-		}
-	case string:
-		if y, ok := b.(string); ok {
-			return cmp.Compare(x, y)
-		}
-	}
-	return cmp.Compare(fmt.Sprintf("%T", a), fmt.Sprintf("%T", b)) // what is not there comes together
-}
-
-// valueOf is a property as a string, an int64 or a time.
-func valueOf(r dav.Resource, p davxml.Name) (any, bool) {
-	st := r.Stat()
-	switch p {
-	case davxml.DAV("displayname"):
-		return st.Display, st.Display != ""
-	case davxml.DAV("getcontenttype"):
-		return st.Type, st.Type != ""
-	case davxml.DAV("getetag"):
-		return `"` + st.ETag + `"`, st.ETag != ""
-	case davxml.DAV("getcontentlength"):
-		return st.Size, st.Size >= 0
-	case davxml.DAV("getlastmodified"):
-		return st.Modified, true
-	case davxml.DAV("creationdate"):
-		return st.Created, true
-	case oc("fileid"), oc("id"):
-		return fileID(nodeOf(r).Object()), true
-	case oc("size"):
-		return sizeOf(r), true
-	}
-	return nil, false
-}
-
-// like matches a pattern: % is any characters, _ is one, \ takes the next as it
-// is. It looks at each character of the text once for every % (the last one is
-// the only one it returns to).
-func like(text, pattern string, caseless bool) bool {
-	if caseless {
-		text, pattern = cases.Fold().String(text), cases.Fold().String(pattern)
-	}
-	t, p := []rune(text), []rune(pattern)
-	i, j, star, mark := 0, 0, -1, 0
-	for i < len(t) {
-		switch {
-		case j < len(p) && p[j] == '%':
-			star, mark = j, i
-			j++
-			continue
-		case j < len(p) && p[j] == '_':
-			i, j = i+1, j+1
-			continue
-		case j+1 < len(p) && p[j] == '\\' && p[j+1] == t[i]:
-			i, j = i+1, j+2
-			continue
-		case j < len(p) && p[j] != '\\' && p[j] == t[i]:
-			i, j = i+1, j+1
-			continue
-		}
-		if star < 0 {
-			return false
-		}
-		mark++
-		i, j = mark, star+1
-	}
-	for j < len(p) && p[j] == '%' {
-		j++
-	}
-	return j == len(p)
+	return n.place.Node.ID
 }

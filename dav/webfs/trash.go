@@ -149,9 +149,30 @@ func (t *trash) Members(s *dav.Scope, after string, fn func(string, dav.Resource
 	}
 }
 
-// Delete removes an entry for good.
+// Delete removes an entry for good: it is out of sight at once.
 func (t *trash) Delete(s *dav.Scope, _ string, r dav.Resource) error {
-	return files.PurgeEntry(s.Tx, t.own, trashedOf(r).entry.ID, 10*files.Batch, s.Now)
+	return files.PurgeEntry(s.Tx, t.own, trashedOf(r).entry.ID, files.Batch, s.Now)
+}
+
+// mostFinish is how long a DELETE goes on with what it has put out of sight.
+const mostFinish = 5 * time.Second
+
+// Finish removes what is below a large entry. The rest goes as trash does.
+func (t *trash) Finish(x *dav.Exchange) {
+	start := time.Now()
+	for left := true; left && time.Since(start) < mostFinish; {
+		step := time.Now()
+		err := x.Update(func(s *dav.Scope) error {
+			own, err := files.ByID(s.Tx, t.own.ID)
+			if err == nil {
+				left, err = files.PurgeHidden(s.Tx, own, files.Batch, s.Now)
+			}
+			return err
+		})
+		if err != nil || left && x.Pause(step) != nil {
+			return
+		}
+	}
 }
 
 // restore is where entries are moved to be brought back.

@@ -163,6 +163,7 @@ func (c *checker) totals() {
 	for _, n := range c.nodes {
 		for id, steps := n.Parent, 0; id != 0; steps++ {
 			s := sums[id]
+			s.Deep = max(s.Deep, int64(steps)+1)
 			switch n.Kind {
 			case File:
 				s.Files++
@@ -182,7 +183,7 @@ func (c *checker) totals() {
 			continue
 		}
 		have, want := FolderTotals(c.tx, c.Tree, n.ID), sums[n.ID]
-		if have.Bytes != want.Bytes || have.Files != want.Files || have.Folders != want.Folders {
+		if have.Bytes != want.Bytes || have.Files != want.Files || have.Folders != want.Folders || have.Deep < want.Deep {
 			c.bad(n.ID, "totals %+v, must be %+v", have, want)
 		}
 	}

@@ -50,7 +50,7 @@ const (
 	// MaxDepth is how many folders deep a tree can be.
 	MaxDepth = 100
 	// Batch is how many nodes one commit of a copy or a purge handles.
-	Batch = 500
+	Batch = 100
 
 	treeName = "files"
 )

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -273,20 +274,31 @@ func TestMoveIsCheapAndSafe(t *testing.T) {
 	}
 }
 
-func TestSearch(t *testing.T) {
+func TestBelow(t *testing.T) {
 	h := newHouse(t, 0)
 	h.mkdir(h.a, "d")
 	h.mustPut(h.a, "d/Résumé 2026.pdf", "x")
+	h.mkdir(h.a, "d/e")
+	h.mustPut(h.a, "d/e/f", "x")
 	h.mustPut(h.a, "resume.txt", "x")
 	h.delete(h.a, "resume.txt")
 	var got []string
 	h.view(func(tx *storage.Tx) {
-		Search(tx, h.tree(tx, h.a), Root, "re\u0301sum", 0, func(path []string, n Node) bool {
-			got = append(got, strings.Join(path, "/"))
-			return true
-		})
+		tree := h.tree(tx, h.a)
+		d, err := Child(tx, tree, Root, "d")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for after, more := storage.ItemID(0), true; more; {
+			looked := 0
+			after, more = Below(tx, tree, d.ID, after, 2, func(path []string, n Node) bool {
+				got = append(got, strings.Join(path, "/"))
+				looked++
+				return looked < 2
+			})
+		}
 	})
-	if len(got) != 1 || got[0] != "d/Résumé 2026.pdf" {
-		t.Errorf("found %q", got)
+	if want := []string{"Résumé 2026.pdf", "e", "e/f"}; !slices.Equal(got, want) {
+		t.Errorf("found %q, must be %q", got, want)
 	}
 }

@@ -54,18 +54,22 @@ func (t *Tree) mayMove(tx *storage.Tx, n Node, parent storage.ItemID, name strin
 	return err
 }
 
+// heightRows is how many names are looked at to find out how deep a folder is.
+// One that is larger, and may have been too deep once, counts as too deep.
+const heightRows = 20_000
+
 // height is how many levels are below a node, or more than enough, beyond which
-// it does not look. Most folders have too few folders below them to be deep, and
-// are not looked into.
+// it does not look. Nearly all folders have never been deep enough to be looked
+// into.
 func (t *Tree) height(tx *storage.Tx, n Node, enough int) int {
 	if n.Kind != Folder {
 		return 0
 	}
 	s := FolderTotals(tx, t, n.ID)
-	if most := min(s.Folders+1, s.Nodes()); most <= int64(enough) {
+	if most := min(s.Deep, s.Folders+1, s.Nodes()); most <= int64(enough) {
 		return int(most)
 	}
-	level, deep := []storage.ItemID{n.ID}, 0
+	level, deep, rows := []storage.ItemID{n.ID}, 0, heightRows
 	for deep <= enough {
 		var next []storage.ItemID
 		found := false
@@ -75,8 +79,12 @@ func (t *Tree) height(tx *storage.Tx, n Node, enough int) int {
 				if child := storage.ItemID(binary.BigEndian.Uint32(v)); tx.Get(t.key('E', child)) != nil {
 					next = append(next, child)
 				}
-				return true
+				rows--
+				return rows > 0
 			})
+		}
+		if rows <= 0 {
+			return enough + 1
 		}
 		if !found {
 			break

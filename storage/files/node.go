@@ -147,6 +147,15 @@ func unmarshalNode(id storage.ItemID, v []byte) (Node, error) {
 	return n, nil
 }
 
+// parentIn is the parent in a row, or 0.
+func parentIn(row []byte) storage.ItemID {
+	if len(row) < 4 {
+		return 0
+	}
+	parent, _ := binary.Uvarint(row[3:])
+	return storage.ItemID(parent)
+}
+
 func appendBytes(b, s []byte) []byte { return append(binary.AppendUvarint(b, uint64(len(s))), s...) }
 
 // A reader takes a row apart. What it returns is copied; once something was

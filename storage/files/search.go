@@ -1,23 +1,30 @@
 package files
 
-import (
-	"strings"
+import "essaim.coop/essaim/storage"
 
-	"essaim.coop/essaim/storage"
-)
-
-// Search calls fn with the nodes below a folder whose names contain a text,
-// without regard to case, in the order of their IDs from after on, until fn
-// returns false. It looks at every row of the tree and opens no file.
-func Search(tx *storage.Tx, t *Tree, below storage.ItemID, text string, after storage.ItemID, fn func(path []string, n Node) bool) {
-	text = fold(text)
-	w := &walk{tx: tx, t: t, top: below, infinite: true, at: map[storage.ItemID]spot{below: {ok: true}}}
+// Below calls fn with the nodes below a folder in the order of their IDs, from
+// after on, each with its path from there, until fn returns false or most rows
+// of the tree were looked at, whichever folder they are of. It returns the last
+// one it has looked at, and whether there may be more.
+func Below(tx *storage.Tx, t *Tree, folder, after storage.ItemID, most int, fn func(path []string, n Node) bool) (last storage.ItemID, more bool) {
+	w := &walk{tx: tx, t: t, top: folder, infinite: true, at: map[storage.ItemID]spot{folder: {ok: true}}}
+	last = after
 	tx.Items(t.ID, after+1, ^storage.ItemID(0), func(id storage.ItemID, v []byte) bool {
-		n, err := unmarshalNode(id, v)
-		if err != nil || !strings.Contains(fold(n.Name), text) {
+		if more = most == 0; more {
+			return false
+		}
+		most, last = most-1, id
+		parent := parentIn(v)
+		if parent == 0 || !w.spot(parent).ok {
 			return true
 		}
-		path, ok := w.under(n.Parent, n.Name)
-		return !ok || fn(path, n)
+		n, err := unmarshalNode(id, v)
+		if err != nil {
+			return true
+		}
+		path, _ := w.under(parent, n.Name)
+		more = !fn(path, n)
+		return !more
 	})
+	return last, more
 }

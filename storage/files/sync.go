@@ -3,6 +3,7 @@ package files
 import (
 	"encoding/binary"
 	"fmt"
+	"math"
 	"slices"
 
 	"essaim.coop/essaim/storage"
@@ -23,6 +24,9 @@ const (
 	// emptyPages is how many pages of the log without a word about the folder
 	// are passed over at once.
 	emptyPages = 50
+	// syncRows is how many rows one page looks at for the children of a folder
+	// that has more below it.
+	syncRows = 20_000
 )
 
 // Sync calls fn with what a reader at a token has to learn of what is below a
@@ -106,12 +110,19 @@ func (w *walk) children(token storage.SyncToken, limit int) (next storage.SyncTo
 	if !token.Initial {
 		next = w.tx.SyncToken(w.t.Collection)
 	}
-	ids := w.t.childIDs(w.tx, w.top, nil)
-	slices.Sort(ids)
-	from, _ := slices.BinarySearch(ids, token.After+1)
-	ids = ids[from:]
-	if more = len(ids) > limit; more {
-		ids = ids[:limit]
+	var ids []storage.ItemID
+	last := token.After
+	if FolderTotals(w.tx, w.t, w.top).Nodes() > syncRows {
+		ids, last, more = w.t.childrenAfter(w.tx, w.top, token.After, limit)
+	} else {
+		ids = w.t.childIDs(w.tx, w.top, nil, math.MaxInt)
+		slices.Sort(ids)
+		from, _ := slices.BinarySearch(ids, token.After+1)
+		ids = ids[from:]
+		if more = len(ids) > limit; more {
+			ids = ids[:limit]
+			last = ids[limit-1]
+		}
 	}
 	for _, id := range ids {
 		if n, err := Get(w.tx, w.t, id); err == nil {
@@ -120,17 +131,37 @@ func (w *walk) children(token storage.SyncToken, limit int) (next storage.SyncTo
 	}
 	next.Initial, next.After = more, 0
 	if more {
-		next.After = ids[limit-1]
+		next.After = last
 	}
 	return next, more
 }
 
-func (t *Tree) childIDs(tx *storage.Tx, folder storage.ItemID, ids []storage.ItemID) []storage.ItemID {
+// childIDs adds up to most of a folder's children to ids.
+func (t *Tree) childIDs(tx *storage.Tx, folder storage.ItemID, ids []storage.ItemID, most int) []storage.ItemID {
 	tx.ScanPrefix(t.key('C', folder), func(_, v []byte) bool {
 		ids = append(ids, storage.ItemID(binary.BigEndian.Uint32(v)))
-		return true
+		most--
+		return most > 0
 	})
 	return ids
+}
+
+// childrenAfter looks for children of a folder among all nodes after one, at
+// most syncRows of them: the names of a large folder would have to be put in the
+// order of IDs for every page. It returns how far it has looked, and whether
+// there is more to look at.
+func (t *Tree) childrenAfter(tx *storage.Tx, folder, after storage.ItemID, limit int) (ids []storage.ItemID, last storage.ItemID, more bool) {
+	rows := syncRows
+	tx.Items(t.ID, after+1, ^storage.ItemID(0), func(id storage.ItemID, v []byte) bool {
+		if more = rows == 0 || len(ids) == limit; more {
+			return false
+		}
+		if rows, last = rows-1, id; parentIn(v) == folder {
+			ids = append(ids, id)
+		}
+		return true
+	})
+	return ids, last, more
 }
 
 // page tells what a page of the log says.
@@ -161,7 +192,7 @@ func (w *walk) concerned(p storage.SyncPage) ([]storage.ItemID, error) {
 		id := placed[len(placed)-1]
 		placed = placed[:len(placed)-1]
 		from := len(brood)
-		brood = w.t.childIDs(w.tx, id, brood)
+		brood = w.t.childIDs(w.tx, id, brood, broodLimit+1-len(brood))
 		if len(brood) > broodLimit {
 			return nil, fmt.Errorf("more than %d came at once: %w", broodLimit, storage.ErrFloor)
 		}

@@ -15,6 +15,7 @@ type Totals struct {
 	Bytes   int64          // of the files' contents, versions left out
 	Files   int64
 	Folders int64
+	Deep    int64 // how many levels there are, or have been
 }
 
 // Nodes is how many there are.
@@ -26,12 +27,12 @@ func FolderTotals(tx *storage.Tx, t *Tree, folder storage.ItemID) Totals {
 	if len(r.b) == 0 {
 		return Totals{}
 	}
-	return Totals{storage.ModSeq(r.uint()), int64(r.uint()), int64(r.uint()), int64(r.uint()), int64(r.uint())}
+	return Totals{storage.ModSeq(r.uint()), int64(r.uint()), int64(r.uint()), int64(r.uint()), int64(r.uint()), int64(r.uint())}
 }
 
 func (t *Tree) putTotals(tx *storage.Tx, folder storage.ItemID, s Totals) {
 	var b []byte
-	for _, v := range []uint64{uint64(s.Changed), uint64(s.Time), uint64(s.Bytes), uint64(s.Files), uint64(s.Folders)} {
+	for _, v := range []uint64{uint64(s.Changed), uint64(s.Time), uint64(s.Bytes), uint64(s.Files), uint64(s.Folders), uint64(s.Deep)} {
 		b = binary.AppendUvarint(b, v)
 	}
 	tx.Put(t.key('E', folder), b)
@@ -66,8 +67,18 @@ func (e *edit) below(folder storage.ItemID, bytes, files, folders int64) {
 	e.sums[folder] = s
 }
 
+// deeper notes that a folder has so many levels.
+func (e *edit) deeper(folder storage.ItemID, levels int64) {
+	s := e.sums[folder]
+	s.Deep = max(s.Deep, levels)
+	e.sums[folder] = s
+}
+
 // moved adds a node with all below it to a folder (sign 1), or takes it away.
 func (e *edit) moved(folder storage.ItemID, n Node, sign int64) {
+	if sign > 0 {
+		e.deeper(folder, 1+FolderTotals(e.tx, e.Tree, n.ID).Deep)
+	}
 	switch n.Kind {
 	case File:
 		e.below(folder, sign*n.Size, sign, 0)
@@ -83,17 +94,20 @@ func (e *edit) moved(folder storage.ItemID, n Node, sign int64) {
 func (e *edit) done() error {
 	all := map[storage.ItemID]Totals{}
 	for folder, d := range e.sums {
-		for id := folder; id != 0; {
+		for id, deep := folder, d.Deep; id != 0; {
 			s := all[id]
 			s.Bytes += d.Bytes
 			s.Files += d.Files
 			s.Folders += d.Folders
+			s.Deep = max(s.Deep, deep)
 			all[id] = s
 			n, err := Get(e.tx, e.Tree, id)
 			if err != nil {
 				return err
 			}
-			id = n.Parent
+			if id = n.Parent; deep > 0 {
+				deep++
+			}
 		}
 	}
 	m := e.tx.Bump(e.Account)
@@ -103,6 +117,9 @@ func (e *edit) done() error {
 		s.Bytes += d.Bytes
 		s.Files += d.Files
 		s.Folders += d.Folders
+		if s.Deep = max(s.Deep, d.Deep); s.Folders == 0 {
+			s.Deep = min(s.Deep, 1)
+		}
 		e.putTotals(e.tx, id, s)
 	}
 	clear(e.sums)

@@ -162,9 +162,21 @@ func PurgeTrash(tx *storage.Tx, t *Tree, before time.Time, most int) (left bool,
 	return left, errors.Join(err, e.done())
 }
 
+// PurgeHidden goes on with what PurgeEntry has left, at most about most nodes
+// and versions of it; left says that there is more.
+func PurgeHidden(tx *storage.Tx, t *Tree, most int, now time.Time) (left bool, err error) {
+	if at, ok := t.oldest(tx); !ok || at > hidden {
+		return false, nil
+	}
+	e := t.edit(tx, now.UnixMilli())
+	e.budget = most
+	_, left, err = e.purgeOldest(hidden+1, hidden+1, 1<<62)
+	return left, errors.Join(err, e.done())
+}
+
 // PurgeEntry removes one entry of the trash for good: at most about most nodes
-// and versions of it now, and the rest, which nobody sees any more, at the next
-// PurgeTrash.
+// and versions of it now, and the rest, which nobody sees any more, by
+// PurgeHidden or at the next PurgeTrash.
 func PurgeEntry(tx *storage.Tx, t *Tree, id storage.ItemID, most int, now time.Time) error {
 	n, err := Get(tx, t, id)
 	if err != nil {
@@ -182,11 +194,14 @@ func PurgeEntry(tx *storage.Tx, t *Tree, id storage.ItemID, most int, now time.T
 	return errors.Join(err, e.done())
 }
 
+// hidden is when an entry was deleted that is being purged.
+const hidden = 1
+
 // hide makes an entry one that nobody sees and whose time is over.
 func (e *edit) hide(n Node) error {
 	row := e.tx.Get(e.trashKey(n))
 	e.tx.Delete(e.trashKey(n))
-	n.Partial, n.Deleted = true, 1
+	n.Partial, n.Deleted = true, hidden
 	e.tx.Put(e.trashKey(n), row)
 	_, _, err := e.tx.PutItem(e.Collection, n.ID, n.marshal(), 0)
 	return err
@@ -195,9 +210,14 @@ func (e *edit) hide(n Node) error {
 // NextPurge returns when the oldest entry's time is over; ok is false when the
 // trash is empty.
 func NextPurge(tx *storage.Tx, t *Tree) (at time.Time, ok bool) {
+	deleted, ok := t.oldest(tx)
+	return time.UnixMilli(deleted).Add(TrashTime), ok
+}
+
+func (t *Tree) oldest(tx *storage.Tx) (deleted int64, ok bool) {
 	tx.ScanPrefix(t.key('F'), func(rest, _ []byte) bool {
-		at, ok = time.UnixMilli(int64(binary.BigEndian.Uint64(rest))).Add(TrashTime), true
+		deleted, ok = int64(binary.BigEndian.Uint64(rest)), true
 		return false
 	})
-	return at, ok
+	return deleted, ok
 }
