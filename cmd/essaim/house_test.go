@@ -146,8 +146,11 @@ func (h *house) addr(port int) string { return fmt.Sprintf("127.0.0.1:%d", h.bas
 func user(i int) string { return fmt.Sprintf("user%d@%s", i, testDomain) }
 
 // imap logs a member in over TLS.
-func (h *house) imap(who string) (*imapclient.Client, error) {
-	c, err := imapclient.DialTLS(h.addr(993), &imapclient.Options{TLSConfig: &tls.Config{InsecureSkipVerify: true}})
+func (h *house) imap(who string) (*imapclient.Client, error) { return h.imapWith(who, nil) }
+
+// imapWith is imap with somebody who listens to what the server tells unasked.
+func (h *house) imapWith(who string, news *imapclient.UnilateralDataHandler) (*imapclient.Client, error) {
+	c, err := imapclient.DialTLS(h.addr(993), &imapclient.Options{TLSConfig: &tls.Config{InsecureSkipVerify: true}, UnilateralDataHandler: news})
 	if err != nil {
 		return nil, err
 	}
