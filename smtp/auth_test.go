@@ -119,12 +119,13 @@ func TestNoTicketsOnMX(t *testing.T) {
 func TestAnnounced(t *testing.T) {
 	const always = "250-8BITMIME\r\n250-SMTPUTF8\r\n250-CHUNKING\r\n250-DSN\r\n250-ENHANCEDSTATUSCODES\r\n250 LIMITS MAILMAX=1000 RCPTMAX=1000\r\n"
 	const begin = "250-mx.test\r\n250-PIPELINING\r\n250-SIZE 10000\r\n"
+	stranger := func(s *Server) { s.Limits.TrustLoopback = false }
 	for _, kind := range []Kind{MX, Submission} {
-		_, addr := serve(t, kind)
+		_, addr := serve(t, kind, stranger)
 		if got, want := dial(t, addr).say("EHLO me", "250"), begin+"250-STARTTLS\r\n"+always; got != want {
 			t.Errorf("kind %d in the clear: %q", kind, got)
 		}
-		_, addr = serve(t, kind, func(s *Server) { s.ImplicitTLS = true })
+		_, addr = serve(t, kind, stranger, func(s *Server) { s.ImplicitTLS = true })
 		want := begin + always
 		if kind == Submission {
 			want = begin + "250-AUTH SCRAM-SHA-256-PLUS SCRAM-SHA-256 PLAIN LOGIN\r\n" + always

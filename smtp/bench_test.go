@@ -30,7 +30,7 @@ func serveBench(b *testing.B) net.Listener {
 	if err != nil {
 		b.Fatal(err)
 	}
-	srv := &Server{Hostname: "mx.test", Backend: nobody{}, Logger: slog.New(slog.DiscardHandler), Limits: Limits{TrustLoopback: true, Mails: 1 << 30, Message: 1 << 30}}
+	srv := &Server{Hostname: "mx.test", Backend: nobody{}, Logger: slog.New(slog.DiscardHandler), Limits: Limits{TrustLoopback: true, Message: 1 << 30}}
 	done := make(chan struct{})
 	go func() { defer close(done); _ = srv.Serve(ln) }()
 	b.Cleanup(func() { _ = srv.Shutdown(context.Background()); <-done })

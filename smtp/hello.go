@@ -53,7 +53,10 @@ func (x *session) hello(arg string) error {
 	if m := x.mechanisms(); len(m) > 0 {
 		x.conn.put("250-AUTH ", strings.Join(m, " "), "\r\n")
 	}
-	x.conn.put("250-8BITMIME\r\n250-SMTPUTF8\r\n250-CHUNKING\r\n250-DSN\r\n250-ENHANCEDSTATUSCODES\r\n",
-		"250 LIMITS MAILMAX=", strconv.Itoa(x.srv.Limits.Mails), " RCPTMAX=", strconv.Itoa(x.srv.Limits.Recipients), "\r\n")
+	x.conn.put("250-8BITMIME\r\n250-SMTPUTF8\r\n250-CHUNKING\r\n250-DSN\r\n250-ENHANCEDSTATUSCODES\r\n250 LIMITS ")
+	if x.limitsMails() {
+		x.conn.put("MAILMAX=", strconv.Itoa(x.srv.Limits.Mails), " ")
+	}
+	x.conn.put("RCPTMAX=", strconv.Itoa(x.srv.Limits.Recipients), "\r\n")
 	return nil
 }

@@ -7,7 +7,7 @@ type Limits struct {
 	Message       int64         // bytes (50 MiB)
 	Line          int           // bytes of a line of a message (64 KiB)
 	Recipients    int           // of one message (1000)
-	Mails         int           // MAIL commands of a session (1000)
+	Mails         int           // MAIL commands of a session (1000); none for LMTP and trusted peers
 	Commands      int           // that bring no message forward, between two messages (200)
 	Errors        int           // refused commands between two messages (100)
 	Conns, PerIP  int           // connections in all, and of one address (2000, 30)
@@ -17,7 +17,7 @@ type Limits struct {
 	Transfer      time.Duration // of one whole message (2 h: 50 MiB at 56 kbit/s)
 	Pause         time.Duration // before every refusal after the tenth (500 ms)
 	AuthTries     int           // failed logins in a session (3)
-	TrustLoopback bool          // no limit of connections for 127.0.0.0/8 and ::1
+	TrustLoopback bool          // no limit of connections and of their mails for 127.0.0.0/8 and ::1
 }
 
 // What a client may get wrong before it is answered more slowly.

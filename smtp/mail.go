@@ -16,7 +16,7 @@ func (x *session) mail(arg string) error {
 		return &Error{503, "5.5.1", "A message is under way already"}
 	case x.srv.Kind == Submission && x.info.Login == nil:
 		return &Error{530, "5.7.0", "Authentication required"}
-	case x.mails >= x.srv.Limits.Mails: // RFC 9422 §4.1
+	case x.limitsMails() && x.mails >= x.srv.Limits.Mails: // RFC 9422 §4.1
 		x.goodbye("4.7.0", "Enough messages for one connection, open another")
 		return nil
 	}
@@ -43,6 +43,10 @@ func (x *session) mail(arg string) error {
 	x.say(250, "2.1.0", "OK")
 	return nil
 }
+
+// limitsMails reports whether the session may bring so many messages only. A
+// relay of the house may keep its connection for as long as it likes.
+func (x *session) limitsMails() bool { return x.srv.Kind != LMTP && !x.conn.trusted }
 
 func (x *session) mailParam(e *Envelope, k, v string) error {
 	ok := true

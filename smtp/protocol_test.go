@@ -120,6 +120,39 @@ func TestChunksBeyondTheSize(t *testing.T) {
 	}
 }
 
+// How many messages one connection may bring is a limit for strangers, who are
+// told it (RFC 9422 §4.1); a relay of the house is neither told nor cut.
+func TestMailsOfAConnection(t *testing.T) {
+	for _, c := range []struct {
+		kind     Kind
+		trusted  bool
+		stranger bool
+	}{{MX, false, true}, {MX, true, false}, {LMTP, false, false}} {
+		sh, addr := serve(t, c.kind, func(s *Server) { s.Limits.Mails, s.Limits.TrustLoopback = 2, c.trusted })
+		p := dial(t, addr)
+		hello := p.say(map[Kind]string{MX: "EHLO me", LMTP: "LHLO me"}[c.kind], "250")
+		if strings.Contains(hello, "LIMITS MAILMAX=2 RCPTMAX=1000") != c.stranger || !strings.Contains(hello, "RCPTMAX=1000") {
+			t.Errorf("%+v: %q", c, hello)
+		}
+		want := 5
+		if c.stranger {
+			want = 2
+		}
+		for range want {
+			transcript(t, p, "MAIL FROM:<a@b.test>", "250", "RCPT TO:<c@d.test>", "250", "DATA", "354", head+".", "250")
+		}
+		if c.stranger {
+			p.say("MAIL FROM:<a@b.test>", "421 4.7.0")
+			if _, err := p.r.ReadByte(); err == nil {
+				t.Error("the session goes on")
+			}
+		}
+		if len(sh.mail) != want {
+			t.Errorf("%+v: %d messages", c, len(sh.mail))
+		}
+	}
+}
+
 func TestLMTPAnswersForEveryRecipient(t *testing.T) {
 	sh, addr := serve(t, LMTP)
 	p := dial(t, addr)
@@ -156,7 +189,6 @@ func TestLimitsOfASession(t *testing.T) {
 		lines  []string
 	}{
 		"recipients": {func(l *Limits) { l.Recipients = 2 }, []string{"EHLO me", "250", "MAIL FROM:<>", "250", "RCPT TO:<a@b.test>", "250", "RCPT TO:<b@b.test>", "250", "RCPT TO:<c@b.test>", "452 4.5.3", "DATA", "354", head + ".", "250"}},
-		"messages":   {func(l *Limits) { l.Mails = 1 }, []string{"EHLO me", "250", "MAIL FROM:<>", "250", "RSET", "250", "MAIL FROM:<>", "421"}},
 		"commands":   {func(l *Limits) { l.Commands = 3 }, []string{"EHLO me", "250", "NOOP", "250", "NOOP", "250", "NOOP", "421 4.7.0"}},
 		"errors":     {func(l *Limits) { l.Errors = 2 }, []string{"BAD", "500", "BAD", "500", "BAD", "421 4.7.0"}},
 		"long line":  {func(*Limits) {}, []string{"EHLO me", "250", "NOOP " + strings.Repeat("x", 3000), "500 5.5.6", "NOOP", "250", "NOOP " + strings.Repeat("x", 100_000), "500 5.5.6", "NOOP", "250"}},
