@@ -13,6 +13,7 @@ import (
 	"essaim.coop/essaim/mailflow/queue"
 	"essaim.coop/essaim/smtp"
 	"essaim.coop/essaim/storage"
+	"essaim.coop/essaim/storage/kv"
 )
 
 // counters are the doors whose figures are shown.
@@ -38,7 +39,9 @@ func (a *App) writeMetrics(w io.Writer) {
 	put("store_commits_total", st.Commits)
 	put("store_syncs_total", st.Syncs)
 	put("store_checkpoints_total", st.Checkpoints)
-	put("store_journal_written_bytes_total", st.Written)
+	for _, c := range causes(st.Written) {
+		put(fmt.Sprintf("store_written_bytes_total{cause=%q}", c.name), c.bytes)
+	}
 	put("store_journal_bytes", st.Journal)
 	put("store_journal_live_bytes", st.JournalLive)
 	put("store_tree_bytes", st.Tree)
@@ -83,4 +86,16 @@ func (a *App) writeMetrics(w io.Writer) {
 	put("queue_returned_total", a.queue.Counters.Returned.Load())
 	put("queue_unknown_total", a.queue.Counters.Unknown.Load())
 	put("goroutines", runtime.NumGoroutine())
+}
+
+type cause struct {
+	name  string
+	bytes uint64
+}
+
+func causes(w kv.Written) []cause {
+	return []cause{
+		{"bodies", w.Bodies}, {"redo", w.Redo}, {"frames", w.Frames}, {"rest", w.Rest},
+		{"zeros", w.Zeros}, {"files", w.Files}, {"tree", w.Tree}, {"spare", w.Spare},
+	}
 }

@@ -106,8 +106,23 @@ type Engine interface {
 // Stats are counters since the engine was opened, and sizes of now, in bytes.
 type Stats struct {
 	Commits, Groups, Syncs, Checkpoints uint64
-	Written                             uint64 // bytes appended to the journal
+	Written                             Written
 	Overlay, Tree, TreeFree             int64
 	Journal, JournalLive                int64
 	Blobs                               int64
 }
+
+// Written is the bytes written to files, by cause.
+type Written struct {
+	Bodies uint64 // small bodies in the journal, in their stored form
+	Redo   uint64 // what transactions did, in the journal
+	Frames uint64 // the journal's own headers
+	Rest   uint64 // of blocks that a group does not fill, which are written again with the next
+	Zeros  uint64 // written ahead of the journal
+	Files  uint64 // large bodies
+	Tree   uint64 // pages of checkpoints, and of compaction
+	Spare  uint64 // pages of the spare copy of the tree
+}
+
+// Journal is what groups of transactions took in the journal.
+func (w Written) Journal() uint64 { return w.Bodies + w.Redo + w.Frames }

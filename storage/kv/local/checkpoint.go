@@ -38,27 +38,19 @@ func (db *DB) Checkpoint() error {
 	db.ckpt.Lock()
 	defer db.ckpt.Unlock()
 	db.armed.Store(false)
-	for {
-		f, err := db.freeze()
-		if err != nil || f == nil {
-			return err
-		}
-		if err := db.write(f); err != nil {
-			return err
-		}
-		db.shown.Lock()
-		db.frozen = nil
-		again := db.durable.over.size > db.opt.Overlay
-		db.shown.Unlock()
-		db.checkpoints.Add(1)
-		db.treePos, db.live = f.pos, f.live
-		if err := db.reclaim(f); err != nil {
-			return err
-		}
-		if !again {
-			return nil
-		}
+	f, err := db.freeze()
+	if err != nil || f == nil {
+		return err
 	}
+	if err := db.write(f); err != nil {
+		return err
+	}
+	db.shown.Lock()
+	db.frozen = nil
+	db.shown.Unlock()
+	db.checkpoints.Add(1)
+	db.treePos, db.live = f.pos, f.live
+	return db.reclaim(f)
 }
 
 // freeze puts the durable overlay aside, unless an earlier one still waits.
@@ -69,6 +61,7 @@ func (db *DB) freeze() (*frozen, error) {
 	defer db.writer.Unlock()
 	db.shown.Lock()
 	defer db.shown.Unlock()
+	db.called.Store(false)
 	switch {
 	case db.closed:
 		return nil, kv.ErrClosed
@@ -80,7 +73,7 @@ func (db *DB) freeze() (*frozen, error) {
 		return nil, nil
 	}
 	f := &frozen{state: db.durable, pos: position{db.out.number, db.out.end, db.seq}, redo: db.deadRedo, reclaimed: db.reclaimed}
-	db.deadRedo = nil
+	db.deadRedo, db.since = nil, 0
 	db.frozen = f
 	db.durable = &state{newOverlay(), f.next, f.live}
 	db.durable = db.durable.copy()
@@ -115,14 +108,14 @@ func (db *DB) rebase(f *frozen) error {
 // write commits the frozen overlay to the tree with the position it stands
 // for. A full disk is given the ballast and one more try.
 func (db *DB) write(f *frozen) error {
-	err := db.tree.Update(func(tx *bolt.Tx) error { return f.write(tx) })
+	err := db.writeTree(db.tree, f.write)
 	if err == nil {
 		f.tidy()
 		return nil
 	}
 	err = full(err)
 	if errors.Is(err, kv.ErrFull) && db.ballast.release() {
-		if db.tree.Update(func(tx *bolt.Tx) error { return f.write(tx) }) == nil {
+		if db.writeTree(db.tree, f.write) == nil {
 			return nil
 		}
 	}

@@ -14,8 +14,7 @@ import (
 )
 
 // advance brings a copy of the tree from its own position in the journal to
-// another, in commits of a part of the size of an overlay: it is in no hurry,
-// and works beside a busy store.
+// another, in commits of the size of an overlay.
 func (db *DB) advance(ctx context.Context, t *bolt.DB, to position) error {
 	s, pos, _, err := readState(t)
 	if err != nil {
@@ -28,7 +27,7 @@ func (db *DB) advance(ctx context.Context, t *bolt.DB, to position) error {
 				r := replayer{state: s, tree: tx}
 				pos, err = db.eachFrame(pos, to, func(string) {}, func(at position, payload []byte) (bool, error) {
 					err := r.frame(at.segment, at.offset, payload)
-					return s.over.size < db.opt.Overlay/4, errors.Join(err, ctx.Err())
+					return s.over.size < db.opt.Overlay, errors.Join(err, ctx.Err())
 				})
 				return err
 			})
@@ -37,7 +36,7 @@ func (db *DB) advance(ctx context.Context, t *bolt.DB, to position) error {
 			return err
 		}
 		f := &frozen{state: s, pos: pos, reclaimed: reclaimed}
-		if err := sound(func() error { return t.Update(f.write) }); err != nil {
+		if err := sound(func() error { return db.writeTree(t, f.write) }); err != nil {
 			return db.wrote(err)
 		}
 		f.tidy()
@@ -137,7 +136,7 @@ func (db *DB) copyBuckets(ctx context.Context, t *bolt.DB, from *bolt.Tx) error 
 		}
 		for k != nil {
 			err := sound(func() error {
-				return t.Update(func(tx *bolt.Tx) error {
+				return db.writeTree(t, func(tx *bolt.Tx) error {
 					to := tx.Bucket(name)
 					to.FillPercent = 0.95
 					for size := 0; k != nil && int64(size) < db.opt.Overlay; k, v = c.Next() {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"syscall"
+	"time"
 
 	"essaim.coop/essaim/storage/blob"
 	"essaim.coop/essaim/storage/kv"
@@ -14,6 +15,7 @@ type group struct {
 	buf    []byte // the frame so far
 	bodies []body // placed when the frame's offset is known
 	redo   []extent
+	freed  int64 // bytes of bodies
 	dirs   map[string]bool
 	done   chan struct{}
 	err    error
@@ -36,10 +38,8 @@ func newGroup(buf []byte) *group {
 func (g *group) empty() bool { return len(g.buf) == frameHeader }
 
 const (
-	maxFrame   = 1 << 30
-	keptFrame  = 2 << 20
-	smallGroup = 4 << 10
-	padding    = 32 << 10
+	maxFrame  = 1 << 30
+	keptFrame = 2 << 20
 )
 
 // Update is kv.Engine. Its answer rests on what fn did, or if it did nothing on
@@ -225,19 +225,32 @@ func (db *DB) show(s *state) {
 	db.shown.Lock()
 	db.durable = s
 	db.shown.Unlock()
-	if s.over.size > db.opt.Overlay {
-		db.goes.Go(db.background)
-	} else if s.over.size > 0 {
+	switch {
+	case s.over.size > db.opt.Overlay, db.since > db.opt.Replay:
+		if !db.called.Swap(true) {
+			db.goes.Go(db.background)
+		}
+	case s.over.size > 0:
 		db.arm()
 	}
 }
 
-// arm sets the quiet deadline at the first change after a checkpoint.
+// arm sets the quiet deadline at the first change after a checkpoint: a long
+// one, as each page that a checkpoint writes costs the same for one change as
+// for all of a day. Only a disk that was full wants its space back soon.
 func (db *DB) arm() {
-	if !db.armed.Swap(true) {
+	if db.armed.Swap(true) {
+		return
+	}
+	if db.tight.Load() {
+		db.hurry()
+	} else {
 		db.quiet.Reset(db.opt.Quiet)
 	}
 }
+
+// hurry lets the next checkpoint come soon.
+func (db *DB) hurry() { db.quiet.Reset(min(db.opt.Quiet, 10*time.Second)) }
 
 // append writes the group's frame and syncs it.
 func (db *DB) append(g *group) error {
@@ -258,13 +271,9 @@ func (db *DB) append(g *group) error {
 		db.out = s
 	}
 	s, n := db.out, int64(len(b))
-	if n < smallGroup && s.end+n > s.padded {
-		// The next small groups will not make the file grow: a sync that must
-		// also commit the size is two flushes of the device, not one.
-		b = append(b, make([]byte, padding)...)
-		g.buf = b // its memory is used again
-	}
-	if _, err := s.file.WriteAt(b, s.end); err != nil {
+	b, ahead := s.pad(b)
+	g.buf = b // its memory is used again
+	if err := s.write(b, s.end+n); err != nil {
 		return full(err)
 	}
 	if db.opt.mutant != mutantNoSync {
@@ -275,12 +284,12 @@ func (db *DB) append(g *group) error {
 	for _, e := range g.redo {
 		db.noteRedo(extent{s.number, s.end + e.offset, e.n})
 	}
-	s.padded = max(s.padded, s.end+int64(len(b)))
+	db.written.group(g, s.end, n, ahead)
 	s.end += n
+	db.since += n + g.freed
 	db.seq++
 	db.groups.Add(1)
 	db.syncs.Add(1)
-	db.written.Add(uint64(len(b)))
 	return nil
 }
 
@@ -303,6 +312,7 @@ func full(err error) error {
 // the transactions that were built on it fail, with all they did.
 func (db *DB) undo(g *group) {
 	db.tight.Store(true)
+	db.hurry()
 	db.ballast.release()
 	db.writer.Lock()
 	defer db.writer.Unlock()

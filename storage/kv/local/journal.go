@@ -44,12 +44,18 @@ const (
 
 const flagPacked = 1
 
+const (
+	block    = 4 << 10 // of file systems, and the least that the kernel writes
+	maxAhead = 32 << 10
+)
+
 // A segment is one file of the journal.
 type segment struct {
 	number uint32
 	file   vfs.File
 	end    int64 // behind the last frame
 	padded int64 // size of the file: zeros between end and here
+	ahead  int64 // bytes of zeros that the next small frame adds when it makes the file grow
 }
 
 func (db *DB) segmentPath(n uint32) string { return db.path("journal", fmt.Sprintf("%08d", n)) }
@@ -77,6 +83,43 @@ func (db *DB) newSegment(n uint32, prev int64) (*segment, error) {
 	}
 	db.files.put(n, f)
 	return &segment{number: n, file: f, end: segmentHeader, padded: segmentHeader}, nil
+}
+
+// pad adds zeros to a frame that makes the file grow, up to the end of its
+// block: those cost nothing, and the frames that fit there do not make the file
+// grow. A sync that must also commit the size is two flushes of the device, not
+// one. Small frames in a row get ever more zeros ahead of them; among large
+// ones, which would write over them, there are none.
+func (s *segment) pad(b []byte) (padded []byte, ahead int64) {
+	small, end := len(b) < block, s.end+int64(len(b))
+	if !small {
+		s.ahead = 0
+	}
+	if end <= s.padded {
+		return b, 0
+	}
+	ahead = s.ahead
+	if small {
+		s.ahead = min(maxAhead, 2*s.ahead+block)
+	}
+	return append(b, make([]byte, -end&(block-1)+ahead)...), ahead
+}
+
+// write writes a padded frame, which ends at end, behind the last one. Only
+// whole blocks that nothing will write again are written at once: the page
+// cache keeps what was written at once in one piece, and counts, or even writes
+// (XFS of Linux 5.18 to 6.5), the whole piece again for each byte that changes.
+func (s *segment) write(b []byte, end int64) error {
+	at, whole := s.end, end&^(block-1)
+	for len(b) > 0 {
+		n := min(int64(len(b)), max(whole-at, block-at&(block-1)))
+		if _, err := s.file.WriteAt(b[:n], at); err != nil {
+			return err
+		}
+		at, b = at+n, b[n:]
+	}
+	s.padded = max(s.padded, at)
+	return nil
 }
 
 // readSegmentHeader returns where the segment before this one ended.

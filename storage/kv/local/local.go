@@ -21,6 +21,7 @@
 //	salvage.go     bodies without any tree
 //	bodies.go      reading and freeing bodies, rewriting of mostly dead segments
 //	snapshot.go    the online copy
+//	stats.go       counters, written bytes by cause
 //	failure.go     what a failing disk leaves behind: a note, then reading only
 //	verify.go      looking at everything; treecheck.go: the pages of the tree
 //
@@ -50,8 +51,9 @@ import (
 // Options of Open; the zero value is what a server wants.
 type Options struct {
 	FS       vfs.FS        // of the journal and bodies; nil is the operating system's
-	Overlay  int64         // bytes in memory before a checkpoint (6 MiB)
-	Quiet    time.Duration // checkpoint this long after the first change (30 s)
+	Overlay  int64         // bytes in memory before a checkpoint (2 MiB)
+	Replay   int64         // bytes of journal before a checkpoint, which a start after a crash reads; freed bodies count as well (64 MiB)
+	Quiet    time.Duration // checkpoint this long after the first change (6 h)
 	Segment  int64         // size at which a new journal segment begins (256 MiB)
 	Ballast  int64         // bytes kept for a full disk's clean-up (16 MiB; -1 none)
 	Spare    int64         // bytes of journal by which the spare copy of the tree may be behind (64 MiB; -1 none)
@@ -92,6 +94,7 @@ type DB struct {
 	out      *segment
 	torn     bool   // recovery found something behind the last frame
 	seq      uint64 // of the last group written
+	since    int64  // bytes written and freed since the tree was frozen last
 	deadRedo []extent
 
 	// shown guards what a View captures together.
@@ -120,6 +123,7 @@ type DB struct {
 	goes    sync.WaitGroup
 	quiet   *time.Timer
 	armed   atomic.Bool // the quiet deadline is set
+	called  atomic.Bool // a checkpoint was asked for that has not begun
 	failed  chan struct{}
 	broken  atomic.Bool // set before failed is closed
 	failure sync.Once
@@ -127,7 +131,8 @@ type DB struct {
 	why     string // every Update is refused, or ""
 	ballast ballast
 
-	commits, groups, syncs, checkpoints, written atomic.Uint64
+	commits, groups, syncs, checkpoints atomic.Uint64
+	written                             written
 }
 
 var _ kv.Engine = (*DB)(nil)
@@ -143,11 +148,12 @@ func Open(dir string, opt Options) (*DB, error) {
 			*p = v
 		}
 	}
-	def(&opt.Overlay, 6<<20)
+	def(&opt.Overlay, 2<<20)
 	def(&opt.Segment, 256<<20)
 	def(&opt.Ballast, 16<<20)
 	def(&opt.Spare, 64<<20)
-	def((*int64)(&opt.Quiet), int64(30*time.Second))
+	def(&opt.Replay, 64<<20)
+	def((*int64)(&opt.Quiet), int64(6*time.Hour))
 	if opt.tree == "" {
 		opt.tree = "tree.db"
 	}

@@ -89,7 +89,6 @@ func (db *DB) freeBodies(each func(func(blob.ID, place)), dead *[]extent) error 
 
 // punch gives whole blocks back; neighbours count together.
 func (db *DB) punch(dead []extent) error {
-	const block = 4096
 	slices.SortFunc(dead, func(a, b extent) int {
 		if a.segment != b.segment {
 			return int(a.segment) - int(b.segment)

@@ -40,6 +40,7 @@ func (db *DB) recover() error {
 		return err
 	}
 	db.head = s.copy()
+	db.since = db.distance(pos, position{db.out.number, db.out.end, db.seq})
 	db.findSpare(fresh)
 	if db.opt.ReadOnly {
 		return nil

@@ -12,7 +12,6 @@ import (
 
 	"essaim.coop/essaim/internal/vfs"
 	"essaim.coop/essaim/storage/blob"
-	"essaim.coop/essaim/storage/kv"
 
 	bolt "go.etcd.io/bbolt"
 )
@@ -104,7 +103,7 @@ func copyTail(ctx context.Context, path string, f io.ReaderAt, end int64) error 
 		return err
 	}
 	buf := make([]byte, 1<<20)
-	for off := max(0, min(st.Size(), end)-padding-smallGroup); off < end; {
+	for off := max(0, min(st.Size(), end)-maxAhead-2*block); off < end; {
 		n, err := f.ReadAt(buf[:min(int64(len(buf)), end-off)], off)
 		if n == 0 {
 			return err
@@ -196,35 +195,4 @@ func (db *DB) copyFile(dir string, id blob.ID) error {
 		return err
 	}
 	return vfs.OS.SyncDir(filepath.Dir(to))
-}
-
-// Stats is kv.Engine.
-func (db *DB) Stats() kv.Stats {
-	st := kv.Stats{
-		Commits: db.commits.Load(), Groups: db.groups.Load(), Syncs: db.syncs.Load(),
-		Checkpoints: db.checkpoints.Load(), Written: db.written.Load(),
-	}
-	db.shown.RLock()
-	defer db.shown.RUnlock()
-	if db.closed {
-		return st
-	}
-	st.Overlay = db.durable.over.size
-	for _, n := range db.durable.live {
-		st.JournalLive += n
-	}
-	for _, n := range db.files.numbers() {
-		size, err := db.files.get(n).Size()
-		if err == nil {
-			st.Journal += size
-		}
-	}
-	t := db.tree.Stats()
-	st.TreeFree = int64(t.FreeAlloc)
-	_ = db.tree.View(func(tx *bolt.Tx) error {
-		st.Tree = tx.Size()
-		st.Blobs = int64(tx.Bucket(bucketBlobs).Stats().KeyN)
-		return nil
-	})
-	return st
 }

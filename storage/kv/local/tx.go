@@ -64,9 +64,10 @@ type change struct {
 }
 
 type freed struct {
-	id  blob.ID
-	old place
-	had bool
+	id   blob.ID
+	size int64
+	old  place
+	had  bool
 }
 
 // The redo item is a row of operations: key length + 1 and key, then value
@@ -159,7 +160,7 @@ func (t *tx) Free(id blob.ID) {
 	if !known || p.gone {
 		return
 	}
-	t.freed = append(t.freed, freed{id, old, had})
+	t.freed = append(t.freed, freed{id, p.size, old, had})
 	if p.segment != 0 {
 		h.live[p.segment] -= p.span()
 	}
@@ -177,6 +178,9 @@ func (t *tx) finish() error {
 	}
 	g.redo = append(g.redo, extent{offset: int64(len(g.buf)), n: int64(itemHeader + len(t.redo))})
 	g.buf = item{kind: itemRedo, data: t.redo}.append(g.buf)
+	for _, f := range t.freed {
+		g.freed += f.size
+	}
 	for _, s := range t.staged {
 		s.Attached()
 	}
