@@ -175,7 +175,7 @@ func (l *ifList) holds(s *Scope, r Resource, path string) bool {
 			if !looked && path != "" {
 				held, looked = locks.Covering(s.Tx, path, s.Now), true
 			}
-			is = slices.ContainsFunc(held, func(k locks.Lock) bool { return k.Token == t.token })
+			is = slices.ContainsFunc(held, func(k locks.Lock) bool { return k.Token == t.token }) || t.token == syncToken(s, r)
 		} else if r != nil {
 			etag := r.Stat().ETag
 			is = etag != "" && t.etag == `"`+etag+`"`

@@ -167,13 +167,24 @@ func (m *Multistatus) removed(href []byte) {
 // getSyncToken gives the token of now: what a client that has listed the members
 // goes on with.
 func getSyncToken(s *Scope, r Resource, w *davxml.Writer) error {
-	c, ok := r.(Syncer)
-	if !ok || c.SyncCollection() == 0 {
+	token := syncToken(s, r)
+	if token == "" {
 		return storage.ErrNotFound
 	}
-	header, err := s.Tx.Collection(c.SyncCollection())
-	if err == nil {
-		w.Text(s.Tx.SyncToken(header).String())
+	w.Text(token)
+	return nil
+}
+
+// syncToken is the token of now, "" of what has none. It is a state token as well,
+// that an If header can name (RFC 6578 §5).
+func syncToken(s *Scope, r Resource) string {
+	c, ok := r.(Syncer)
+	if !ok || c.SyncCollection() == 0 {
+		return ""
 	}
-	return err
+	header, err := s.Tx.Collection(c.SyncCollection())
+	if err != nil {
+		return ""
+	}
+	return s.Tx.SyncToken(header).String()
 }

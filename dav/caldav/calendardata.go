@@ -2,6 +2,7 @@ package caldav
 
 import (
 	"errors"
+	"strings"
 	"time"
 
 	"essaim.coop/essaim/dav"
@@ -78,9 +79,9 @@ func (d *calendarData) parse(e *davxml.Element) (err error) {
 	return nil
 }
 
-// parseComp reads CALDAV:comp (§9.6.1).
+// parseComp reads CALDAV:comp (§9.6.1). Case does not matter in names (RFC 5545 §2).
 func parseComp(e *davxml.Element) view.Comp {
-	w := view.Comp{Name: e.Attr("name")}
+	w := view.Comp{Name: strings.ToUpper(e.Attr("name"))}
 	for _, c := range e.Children() {
 		switch c.Name {
 		case davxml.CalDAV("allprop"):
@@ -88,7 +89,7 @@ func parseComp(e *davxml.Element) view.Comp {
 		case davxml.CalDAV("allcomp"):
 			w.AllComps = true
 		case davxml.CalDAV("prop"):
-			w.Props = append(w.Props, view.Prop{Name: c.Attr("name"), NoValue: c.Attr("novalue") == "yes"})
+			w.Props = append(w.Props, view.Prop{Name: strings.ToUpper(c.Attr("name")), NoValue: c.Attr("novalue") == "yes"})
 		case davxml.CalDAV("comp"):
 			w.Comps = append(w.Comps, parseComp(c))
 		}

@@ -1,6 +1,7 @@
 package caldav
 
 import (
+	"strings"
 	"time"
 
 	"essaim.coop/essaim/dav"
@@ -50,7 +51,8 @@ func (p *filterParser) refuse(e *davxml.Element) {
 	p.fail(err)
 }
 
-// name counts the conditions and reads what one is about.
+// name counts the conditions and reads what one is about; case does not matter (RFC
+// 5545 §2).
 func (p *filterParser) name(e *davxml.Element) string {
 	if p.tests++; p.tests > maxTests {
 		p.fail(dav.Forbidden(davxml.CalDAV("supported-filter")))
@@ -58,7 +60,7 @@ func (p *filterParser) name(e *davxml.Element) string {
 	if e.Attr("name") == "" {
 		p.invalid()
 	}
-	return e.Attr("name")
+	return strings.ToUpper(e.Attr("name"))
 }
 
 func (p *filterParser) comp(e *davxml.Element) filter.Comp {

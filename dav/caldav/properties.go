@@ -34,7 +34,7 @@ func calendarKind() *dav.Kind {
 		home.Personal(davxml.Apple("calendar-order"), nil),
 	)
 	for _, alarm := range []string{"vevent-datetime", "vevent-date", "vtodo-datetime", "vtodo-date"} {
-		k.Add(home.Personal(davxml.CalDAV("default-alarm-"+alarm), nil))
+		k.Add(home.Private(davxml.CalDAV("default-alarm-" + alarm)))
 	}
 	return k.AddReport(append(reports, dav.Report{Name: davxml.CalDAV("free-busy-query"), Needs: dav.PrivReadFreeBusy, Run: freeBusy})...)
 }

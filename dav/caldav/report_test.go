@@ -55,6 +55,7 @@ func TestQuery(t *testing.T) {
 		{comp("VEVENT", `<C:prop-filter name="UID"><C:text-match collation="i;octet">daily</C:text-match></C:prop-filter>`), "daily"},
 		{comp("VEVENT", `<C:prop-filter name="ATTENDEE"><C:text-match>BEN@coop</C:text-match><C:param-filter name="PARTSTAT"><C:text-match>NEEDS-ACTION</C:text-match></C:param-filter></C:prop-filter>`), "one"},
 		{comp("VEVENT", `<C:comp-filter name="VALARM">`+`<C:time-range start="20270320T074000Z" end="20270320T075000Z"/>`+`</C:comp-filter>`), "daily"},
+		{comp("vevent", `<C:prop-filter name="summary"><C:text-match>daily</C:text-match></C:prop-filter>`), "daily"},
 		{comp("VEVENT", `<C:comp-filter name="VALARM"><C:is-not-defined/></C:comp-filter>`), "float holiday moved one"},
 		{`<C:timezone-id>America/New_York</C:timezone-id>` + comp("VEVENT", between("20270311", "20270312")), "daily float"},
 	} {

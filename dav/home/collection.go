@@ -145,10 +145,17 @@ func (c *Collection) ownersName() string {
 // in any other for the user alone. missing gives the value when nobody did; nil
 // is none.
 func Personal(name davxml.Name, missing func(c *Collection) string) dav.Property {
+	return personal(name, missing, true)
+}
+
+// Private is Personal but that what the owner has set is not shown to others.
+func Private(name davxml.Name) dav.Property { return personal(name, nil, false) }
+
+func personal(name davxml.Name, missing func(c *Collection) string, inherited bool) dav.Property {
 	get := func(s *dav.Scope, r dav.Resource, w *davxml.Writer) error {
 		c := r.(interface{ base() *Collection }).base()
 		v := s.Tx.Property(c.Object(), c.view(s), name.String())
-		if v == nil && c.foreign {
+		if v == nil && c.foreign && inherited {
 			v = s.Tx.Property(c.Object(), 0, name.String())
 		}
 		switch {
