@@ -28,7 +28,7 @@ func (s *session) cmdStore(c *command) error {
 	op := map[byte]mailbox.Op{0: mailbox.Set, '+': mailbox.Add, '-': mailbox.Clear}[a.Op]
 	since := storage.ModSeq(a.UnchangedSince)
 	var changed, modified []storage.Range
-	var at storage.ModSeq
+	var from, to storage.ModSeq
 	err = s.update(func(tx *storage.Tx) error {
 		box, r, err := s.current(tx, 0)
 		if err != nil {
@@ -42,15 +42,16 @@ func (s *session) cmdStore(c *command) error {
 			modified = uids
 			return nil
 		}
+		from = box.Highest
 		changed, modified, err = mailbox.SetFlags(tx, box, uids, mailbox.FlagChange{Op: op, Flags: flags, May: mayFlag(r), UnchangedSince: since})
-		at = box.Highest
+		to = box.Highest
 		return err
 	})
 	if err != nil {
 		return err
 	}
 	if len(changed) > 0 {
-		s.sel.told(at)
+		s.sel.told(from, to)
 	}
 	if err := s.tellStored(a, missing(uids, modified), changed); err != nil {
 		return err

@@ -125,13 +125,13 @@ func (s *session) tellFlags(old *mailbox.View) error {
 				return err
 			}
 			if first {
+				s.tellKeywords(box)
 				if box.Highest <= m.seen {
 					return nil
 				}
 				if changed, to, err = changedSince(tx, m, old); err != nil {
 					return err
 				}
-				s.tellKeywords(box)
 			}
 			changed = s.tellChanged(tx, box, changed)
 			return nil

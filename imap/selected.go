@@ -46,10 +46,13 @@ func (m *selected) newest() storage.ItemID {
 }
 
 // told notes that the session's client has heard the outcome of a change of its
-// own made at modseq: refresh will not repeat it.
-func (m *selected) told(at storage.ModSeq) {
-	if at != 0 {
-		m.own = append(m.own, at)
+// own, which brought the mailbox from one ModSeq to another: refresh will not
+// repeat it, nor look for it when nothing was between.
+func (m *selected) told(from, to storage.ModSeq) {
+	if from <= m.seen {
+		m.seen = to
+	} else {
+		m.own = append(m.own, to)
 	}
 }
 

@@ -13,9 +13,9 @@ type logRow struct{ changed, removed []ItemID }
 func (tx *Tx) note(c *Collection, id ItemID, removed bool) ModSeq {
 	m := tx.Bump(c.Account)
 	c.Highest = m
-	tx.change(c)
 	row := tx.logs[c.ID]
 	if row == nil {
+		tx.change(c)
 		row = &logRow{}
 		if tx.logs == nil {
 			tx.logs = map[CollectionID]*logRow{}

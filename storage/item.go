@@ -7,10 +7,16 @@ import (
 	"essaim.coop/essaim/storage/blob"
 )
 
-// Item returns an item's value, nil when there is none.
-func (tx *Tx) Item(c CollectionID, id ItemID) []byte {
-	return tx.Get(key32(7, uint32(c), uint32(id)))
+// itemKey is the key of an item, valid until that of the next is asked for.
+func (tx *Tx) itemKey(c CollectionID, id ItemID) []byte {
+	tx.item[0] = 7
+	binary.BigEndian.PutUint32(tx.item[1:], uint32(c))
+	binary.BigEndian.PutUint32(tx.item[5:], uint32(id))
+	return tx.item[:]
 }
+
+// Item returns an item's value, nil when there is none.
+func (tx *Tx) Item(c CollectionID, id ItemID) []byte { return tx.Get(tx.itemKey(c, id)) }
 
 // Items calls fn with the items from..to, both included, in order, until it
 // returns false.
@@ -62,7 +68,7 @@ func (tx *Tx) PutItem(c *Collection, id ItemID, v []byte, sizeDelta int64) (Item
 		c.NextItem = max(c.NextItem, id+1)
 	}
 	c.Bytes += sizeDelta
-	tx.Put(key32(7, uint32(c.ID), uint32(id)), v)
+	tx.Put(tx.itemKey(c.ID, id), v)
 	return id, tx.note(c, id, false), nil
 }
 
@@ -86,7 +92,7 @@ func (tx *Tx) RemoveItem(c *Collection, id ItemID, size int64) (ModSeq, error) {
 	}
 	c.Count--
 	c.Bytes -= size
-	tx.Delete(key32(7, uint32(c.ID), uint32(id)))
+	tx.Delete(tx.itemKey(c.ID, id))
 	return tx.note(c, id, true), nil
 }
 
@@ -134,6 +140,6 @@ func (tx *Tx) Release(id blob.ID) uint32 {
 // ReplaceItem is PutItem for an item that is known to be there and whose size
 // does not change.
 func (tx *Tx) ReplaceItem(c *Collection, id ItemID, v []byte) ModSeq {
-	tx.Put(key32(7, uint32(c.ID), uint32(id)), v)
+	tx.Put(tx.itemKey(c.ID, id), v)
 	return tx.note(c, id, false)
 }

@@ -20,6 +20,7 @@ type Tx struct {
 	collections map[CollectionID]*Collection
 	logs        map[CollectionID]*logRow
 	nudged      []AccountID // beside those with a ModSeq
+	item        [9]byte     // the last item's key
 	err         error
 }
 

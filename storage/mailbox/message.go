@@ -3,6 +3,7 @@ package mailbox
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"time"
 
 	"essaim.coop/essaim/storage"
@@ -19,10 +20,9 @@ type Message struct {
 	Size     int64 // bytes, with our own header fields
 }
 
-// marshal writes the fields as varints; the save date is told by its distance
+// append writes the fields as varints; the save date is told by its distance
 // from the internal one.
-func (m *Message) marshal() []byte {
-	b := make([]byte, 0, 40)
+func (m *Message) append(b []byte) []byte {
 	for _, v := range [...]uint64{uint64(m.ModSeq), uint64(m.Flags), uint64(m.Body), uint64(m.Size)} {
 		b = binary.AppendUvarint(b, v)
 	}
@@ -71,6 +71,9 @@ func Scan(tx *storage.Tx, box *Mailbox, from, to storage.ItemID, fn func(Message
 func collect(tx *storage.Tx, box *Mailbox, uids []storage.Range, keep func(Message) bool) []Message {
 	var out []Message
 	for _, r := range uids {
+		if keep == nil {
+			out = slices.Grow(out, int(min(uint32(r.To-r.From)+1, box.Count)))
+		}
 		Scan(tx, box, r.From, r.To, func(m Message) bool {
 			if keep == nil || keep(m) {
 				out = append(out, m)
@@ -107,7 +110,7 @@ func Append(tx *storage.Tx, box *Mailbox, in *Incoming, flags []string, internal
 // add writes a new hot row; its size is charged already.
 func (box *Mailbox) add(tx *storage.Tx, m Message) (storage.ItemID, error) {
 	m.ModSeq = tx.Bump(box.Account)
-	id, _, err := tx.PutItem(box.Collection, 0, m.marshal(), 0)
+	id, _, err := tx.PutItem(box.Collection, 0, m.append(nil), 0)
 	if err != nil {
 		return 0, err
 	}
@@ -150,6 +153,7 @@ func SetFlags(tx *storage.Tx, box *Mailbox, uids []storage.Range, c FlagChange) 
 	if err != nil {
 		return nil, nil, err
 	}
+	var row []byte
 	for _, m := range collect(tx, box, uids, nil) {
 		if c.UnchangedSince != 0 && m.ModSeq > c.UnchangedSince {
 			modified = appendID(modified, m.UID)
@@ -170,7 +174,8 @@ func SetFlags(tx *storage.Tx, box *Mailbox, uids []storage.Range, c FlagChange) 
 		box.count(m.Flags, -1)
 		box.count(f, 1)
 		m.Flags, m.ModSeq = f, tx.Bump(box.Account)
-		tx.ReplaceItem(box.Collection, m.UID, m.marshal())
+		row = m.append(row[:0])
+		tx.ReplaceItem(box.Collection, m.UID, row)
 		changed = appendID(changed, m.UID)
 	}
 	if len(changed) == 0 {

@@ -15,6 +15,7 @@ type overlay struct {
 	keys  *btree.BTreeG[entry]
 	blobs *btree.Map[blob.ID, place]
 	size  int64
+	hint  btree.PathHint // to where the last key was set, as the next is often beside it
 }
 
 // An entry is a key and its value; a deleted key has none.
@@ -36,7 +37,7 @@ func newOverlay() *overlay {
 }
 
 func (o *overlay) copy() *overlay {
-	return &overlay{o.keys.Copy(), o.blobs.Copy(), o.size}
+	return &overlay{keys: o.keys.Copy(), blobs: o.blobs.Copy(), size: o.size}
 }
 
 func (o *overlay) empty() bool { return o.keys.Len() == 0 && o.blobs.Len() == 0 }
@@ -45,7 +46,7 @@ func (o *overlay) empty() bool { return o.keys.Len() == 0 && o.blobs.Len() == 0 
 const entrySize = 80
 
 func (o *overlay) set(e entry) (old entry, had bool) {
-	old, had = o.keys.Set(e)
+	old, had = o.keys.SetHint(e, &o.hint)
 	o.size += int64(len(e.key)+len(e.value)) + entrySize
 	if had {
 		o.size -= int64(len(old.key)+len(old.value)) + entrySize
