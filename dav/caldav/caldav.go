@@ -108,13 +108,17 @@ func (d *door) Remove(s *dav.Scope, c *storage.Collection) error {
 	return calendar.Delete(s.Tx, k)
 }
 
-// Item, Named and Items are home.Door.
+// Item, Run, Named and Items are home.Door.
 func (d *door) Item(s *dav.Scope, c *home.Collection, id storage.ItemID) (string, dav.Resource, error) {
 	o, err := calendar.ByItem(s.Tx, c.ID, id)
 	if err != nil {
 		return "", nil, err
 	}
 	return o.Name, newObject(s, c, o), nil
+}
+
+func (d *door) Run(s *dav.Scope, c *home.Collection, from, to storage.ItemID, fn func(string, dav.Resource)) error {
+	return calendar.Items(s.Tx, c.ID, from, to, func(k calendar.Object) bool { fn(k.Name, newObject(s, c, k)); return true })
 }
 
 func (d *door) Named(s *dav.Scope, c *home.Collection, name string) (dav.Resource, error) {

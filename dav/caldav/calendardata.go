@@ -107,7 +107,7 @@ func (d *calendarData) write(db *storage.DB, r dav.Resource, w *davxml.Writer) e
 	if d.Whole() {
 		raw, err := o.bytes(db)
 		if err == nil {
-			w.Text(ical.ValidText(string(raw)))
+			w.TextBytes(ical.UTF8(raw))
 		}
 		return err
 	}

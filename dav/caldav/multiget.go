@@ -29,12 +29,12 @@ func multiget(x *dav.Exchange, body *davxml.Element) error {
 			hrefs = append(hrefs, strings.TrimSpace(c.Text()))
 		}
 	}
-	m := x.Multistatus(want)
+	m, prefix := x.Multistatus(want), x.Href(true)
 	for len(hrefs) > 0 && err == nil {
 		err = x.View(func(s *dav.Scope) error {
 			target, err := x.Target(s)
 			for len(hrefs) > 0 && !m.Full() && err == nil {
-				err = get(x, s, m, target, hrefs[0])
+				err = get(x, s, m, target, prefix, hrefs[0])
 				hrefs = hrefs[1:]
 			}
 			return err
@@ -46,9 +46,10 @@ func multiget(x *dav.Exchange, body *davxml.Element) error {
 	return m.Finish(err)
 }
 
-// get writes one response: 404 for what is not an object in the target.
-func get(x *dav.Exchange, s *dav.Scope, m *dav.Multistatus, target dav.Resource, href string) error {
-	r, err := find(x, s, target, href)
+// get writes one response: 404 for what is not an object in the target, whose
+// members' hrefs begin with prefix.
+func get(x *dav.Exchange, s *dav.Scope, m *dav.Multistatus, target dav.Resource, prefix, href string) error {
+	r, err := find(x, s, target, prefix, href)
 	switch {
 	case errors.Is(err, storage.ErrNotFound):
 		m.Status(href, dav.Status(http.StatusNotFound))
@@ -62,9 +63,9 @@ func get(x *dav.Exchange, s *dav.Scope, m *dav.Multistatus, target dav.Resource,
 	return nil
 }
 
-func find(x *dav.Exchange, s *dav.Scope, target dav.Resource, href string) (dav.Resource, error) {
+func find(x *dav.Exchange, s *dav.Scope, target dav.Resource, prefix, href string) (dav.Resource, error) {
 	k, isCalendar := collection(target)
-	if rest, ok := strings.CutPrefix(href, x.Href(true)); ok && isCalendar && !strings.ContainsAny(rest, "/?#") {
+	if rest, ok := strings.CutPrefix(href, prefix); ok && isCalendar && !strings.ContainsAny(rest, "/?#") {
 		if name, err := url.PathUnescape(rest); err == nil {
 			return k.Member(s, name)
 		}

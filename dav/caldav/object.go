@@ -92,10 +92,18 @@ func (o *object) Condition(h http.Header) error {
 	return dav.Status(http.StatusPreconditionFailed)
 }
 
+// mediaTypes are those of objects, by the component that they hold.
+var mediaTypes = func() map[calendar.Types]string {
+	m := map[calendar.Types]string{}
+	for t := calendar.Types(1); t < calendar.AllTypes; t <<= 1 {
+		m[t] = ical.ContentType + "; charset=utf-8; component=" + t.Names()[0]
+	}
+	return m
+}()
+
 // Stat names the component, as RFC 4791 §5.3.4 and RFC 5545 §8.1 let it.
 func (o *object) Stat() dav.Stat {
-	t := ical.ContentType + "; charset=utf-8; component=" + o.Type.Names()[0]
-	st := dav.Stat{ETag: o.ETag(), Size: o.Size, Type: t, Modified: o.ModTime(), Created: time.Unix(o.Created, 0)}
+	st := dav.Stat{ETag: o.ETag(), Size: o.Size, Type: mediaTypes[o.Type], Modified: o.ModTime(), Created: time.Unix(o.Created, 0)}
 	if o.foreign {
 		st.ETag, st.Modified = o.ETagFor(o.own), time.Unix(max(o.Modified, o.own.Changed), 0)
 	}

@@ -33,35 +33,25 @@ func query(x *dav.Exchange, body *davxml.Element) error {
 	if err != nil {
 		return err
 	}
-	keep := func(c candidate, o *object) func(*storage.DB) (bool, error) {
-		if f.Decided() && !c.self {
-			return nil
-		}
-		return func(db *storage.DB) (bool, error) {
-			s, err := o.parsed(db, floating)
-			if errors.Is(err, storage.ErrNotFound) {
-				return false, nil // gone since
-			}
-			if err != nil && o.message() {
-				return true, nil // a message that says too little to be held against a filter
-			}
-			matches := err == nil && f.Match(s)
-			if !matches || !want.Asks(calendarDataName) {
-				o.forget()
-			}
-			return matches, err
-		}
-	}
 	m := x.Multistatus(want)
 	for len(found) > 0 && err == nil {
 		err = x.View(func(s *dav.Scope) error {
-			for len(found) > 0 && !m.Full() {
-				if href, o, ok := found[0].open(x, s); ok {
-					m.ResourceIf(s, href, o, keep(found[0], o))
+			open, err := opener(x, s)
+			for ; err == nil && len(found) > 0 && !m.Full(); found = found[1:] {
+				href, o, ok := open(found[0])
+				if !ok {
+					continue // gone since
 				}
-				found = found[1:]
+				switch in, known := decide(f, o, found[0]); {
+				case !known:
+					m.ResourceIf(s, href, o, func(db *storage.DB) (bool, error) {
+						return o.matches(db, f, floating, want.Asks(calendarDataName))
+					})
+				case in:
+					m.Resource(s, href, o)
+				}
 			}
-			return nil
+			return err
 		})
 		if err == nil {
 			err = m.Flush()
@@ -70,31 +60,61 @@ func query(x *dav.Exchange, body *davxml.Element) error {
 	return m.Finish(err)
 }
 
+// decide says whether an object matches as far as its row tells.
+func decide(f *filter.Comp, o *object, c candidate) (in, known bool) {
+	if f.Decided() && !c.self {
+		return true, true
+	}
+	if r, ok := f.Timed(); ok {
+		return o.Once.In(r)
+	}
+	return false, false
+}
+
+// matches reads the object, and keeps what it has read for an answer that gives it.
+func (o *object) matches(db *storage.DB, f *filter.Comp, floating *time.Location, given bool) (bool, error) {
+	s, err := o.parsed(db, floating)
+	switch {
+	case errors.Is(err, storage.ErrNotFound):
+		return false, nil // gone since
+	case err != nil && o.message():
+		return true, nil // a message that says too little to be held against a filter
+	}
+	ok := err == nil && f.Match(s)
+	if !ok || !given {
+		o.forget()
+	}
+	return ok, err
+}
+
 // A candidate is an item of the calendar that is asked, or the object itself.
 type candidate struct {
 	item storage.ItemID
 	self bool
 }
 
-// open finds the object as it is now; false when it is gone.
-func (c candidate) open(x *dav.Exchange, s *dav.Scope) (string, *object, bool) {
+// opener finds objects as they are now; false when one is gone.
+func opener(x *dav.Exchange, s *dav.Scope) (func(candidate) (string, *object, bool), error) {
 	r, err := x.Target(s)
-	if err != nil {
-		return "", nil, false
+	if err != nil && !errors.Is(err, storage.ErrNotFound) {
+		return nil, err
 	}
-	if c.self {
-		o, ok := r.(*object)
-		return x.Href(false), o, ok
-	}
-	k, ok := collection(r)
-	if !ok {
-		return "", nil, false
-	}
-	o, err := calendar.ByItem(s.Tx, k.ID, c.item)
-	if err != nil {
-		return "", nil, false
-	}
-	return strings.TrimSuffix(x.Href(true), "/") + dav.Path(o.Name), newObject(s, k, o), true
+	k, _ := collection(r)
+	base := strings.TrimSuffix(x.Href(true), "/")
+	return func(c candidate) (string, *object, bool) {
+		if c.self {
+			o, ok := r.(*object)
+			return x.Href(false), o, ok
+		}
+		if k == nil {
+			return "", nil, false
+		}
+		o, err := calendar.ByItem(s.Tx, k.ID, c.item)
+		if err != nil {
+			return "", nil, false
+		}
+		return base + dav.Path(o.Name), newObject(s, k, o), true
+	}, nil
 }
 
 // candidates are the objects that the index by time cannot rule out, in order of

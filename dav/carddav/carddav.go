@@ -113,13 +113,17 @@ func (d *door) Remove(s *dav.Scope, c *storage.Collection) error {
 	return contacts.Delete(s.Tx, contacts.Book{Collection: c})
 }
 
-// Item, Named and Items are home.Door.
+// Item, Run, Named and Items are home.Door.
 func (d *door) Item(s *dav.Scope, c *home.Collection, id storage.ItemID) (string, dav.Resource, error) {
 	k, err := contacts.ByItem(s.Tx, c.ID, id)
 	if err != nil {
 		return "", nil, err
 	}
 	return k.Name, &card{c, k}, nil
+}
+
+func (d *door) Run(s *dav.Scope, c *home.Collection, from, to storage.ItemID, fn func(string, dav.Resource)) error {
+	return contacts.Items(s.Tx, c.ID, from, to, func(k contacts.Card) bool { fn(k.Name, &card{c, k}); return true })
 }
 
 func (d *door) Named(s *dav.Scope, c *home.Collection, name string) (dav.Resource, error) {

@@ -38,7 +38,7 @@ func FuzzReport(f *testing.F) {
 		}
 		for _, c := range cards {
 			filter.Match(c)
-			filter.Decide(func(string) ([][]string, bool) { return [][]string{{"X"}}, true })
+			filter.Decide(func(string) ([][][]byte, bool) { return [][][]byte{{[]byte("X")}}, true })
 		}
 	})
 }

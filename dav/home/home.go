@@ -39,6 +39,8 @@ type Door interface {
 	Collection(c *Collection) dav.Collection
 	// Item returns an item of a collection; storage.ErrNotFound when it is gone.
 	Item(s *dav.Scope, c *Collection, id storage.ItemID) (name string, r dav.Resource, err error)
+	// Run calls fn with the items from one to another, both included, in order.
+	Run(s *dav.Scope, c *Collection, from, to storage.ItemID, fn func(name string, r dav.Resource)) error
 	// Named finds an item by its name, Items calls fn with those whose names
 	// follow after in the order of names, until it returns false.
 	Named(s *dav.Scope, c *Collection, name string) (dav.Resource, error)

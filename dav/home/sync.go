@@ -20,6 +20,9 @@ func (c *Collection) Sync(s *dav.Scope, t storage.SyncToken, limit int, _ bool, 
 	if err != nil {
 		return t, false, err
 	}
+	if page.Initial {
+		return page.Next, page.More, c.run(s, page.Changed, fn)
+	}
 	door := c.Home.Tree.Door
 	told := map[string]bool{}
 	for _, id := range page.Changed {
@@ -51,6 +54,19 @@ func (c *Collection) Sync(s *dav.Scope, t storage.SyncToken, limit int, _ bool, 
 		}
 	}
 	return page.Next, page.More, nil
+}
+
+// run gives the items of a page on which no name was left: all there are from its
+// first to its last.
+func (c *Collection) run(s *dav.Scope, page []storage.ItemID, fn func([]string, dav.Resource)) error {
+	if len(page) == 0 {
+		return nil
+	}
+	path := make([]string, 1)
+	return c.Home.Tree.Door.Run(s, c, page[0], page[len(page)-1], func(name string, r dav.Resource) {
+		path[0] = name
+		fn(path, r)
+	})
 }
 
 // homeTag is CS:getctag of a home: it changes with anything that a listing of

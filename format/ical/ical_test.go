@@ -249,3 +249,16 @@ func FuzzParse(f *testing.F) {
 		_, _ = c.Object()
 	})
 }
+
+func TestUTF8(t *testing.T) {
+	for in, want := range map[string]string{
+		"BEGIN:X\r\nA:é\r\n":                "BEGIN:X\r\nA:é\r\n",
+		"\ufeffBEGIN:X\r\n":                 "BEGIN:X\r\n",
+		"BEGIN:X\r\nA:caf\xc3\r\n \xa9\r\n": "BEGIN:X\r\nA:café\r\n",
+		"A:\xff\r\n":                        "A:\ufffd\r\n",
+	} {
+		if got := string(ical.UTF8([]byte(in))); got != want || got != ical.ValidText(in) {
+			t.Errorf("%q: %q, want %q", in, got, want)
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package ical
 
 import (
+	"bytes"
 	"cmp"
 	"slices"
 	"strings"
@@ -181,6 +182,14 @@ func (p *Patch) Apply() []byte {
 // Text returns the source as XML can carry it: as it is but for a byte order
 // mark, unless a fold stands inside a character; then that line is folded anew.
 func (c *Calendar) Text() string { return ValidText(c.src) }
+
+// UTF8 is Text of iCalendar lines, which it gives back where nothing is to change.
+func UTF8(src []byte) []byte {
+	if utf8.Valid(src) {
+		return bytes.TrimPrefix(src, []byte(bom))
+	}
+	return []byte(ValidText(string(src)))
+}
 
 // ValidText is Text of iCalendar lines.
 func ValidText(src string) string {

@@ -1,6 +1,9 @@
 package vcard
 
-import "strings"
+import (
+	"bytes"
+	"strings"
+)
 
 // A Verdict is what an index can say of a card.
 type Verdict uint8
@@ -13,8 +16,9 @@ const (
 
 // An Index looks up what is kept of a card: for each property of a name (in
 // capitals, of any group) its Values, folded with Fold. indexed is false when
-// properties of that name are not kept.
-type Index func(name string) (values [][]string, indexed bool)
+// properties of that name are not kept. What is returned is good until the next
+// call.
+type Index func(name string) (values [][][]byte, indexed bool)
 
 // Decide is Match as far as an index goes. Yes and No are what Match would say.
 func (f *Filter) Decide(ix Index) Verdict {
@@ -64,7 +68,7 @@ func (f *PropFilter) decide(ix Index) Verdict {
 	return v
 }
 
-func (f *PropFilter) decideOne(values []string) Verdict {
+func (f *PropFilter) decideOne(values [][]byte) Verdict {
 	if len(f.Texts) == 0 && len(f.Params) == 0 {
 		return Yes
 	}
@@ -80,10 +84,10 @@ func (f *PropFilter) decideOne(values []string) Verdict {
 
 // decide compares folded values. What the stricter collations find, this one
 // finds; but not the other way round.
-func (m *TextMatch) decide(folded []string) Verdict {
+func (m *TextMatch) decide(folded [][]byte) Verdict {
 	found := No
 	for _, v := range folded {
-		if m.Type.holds(v, m.folded) {
+		if m.Type.within(v, m.folded) {
 			found = Yes
 			break
 		}
@@ -95,4 +99,17 @@ func (m *TextMatch) decide(folded []string) Verdict {
 		return Yes - found
 	}
 	return found
+}
+
+// within is holds of what an index keeps.
+func (t MatchType) within(value, key []byte) bool {
+	switch t {
+	case Equals:
+		return bytes.Equal(value, key)
+	case StartsWith:
+		return bytes.HasPrefix(value, key)
+	case EndsWith:
+		return bytes.HasSuffix(value, key)
+	}
+	return bytes.Contains(value, key)
 }

@@ -41,12 +41,13 @@ type TextMatch struct {
 	Type      MatchType
 	Negate    bool
 
-	key, folded string
+	key    string
+	folded []byte
 }
 
 // NewTextMatch makes a TextMatch for a text.
 func NewTextMatch(text string, c Collation, t MatchType, negate bool) TextMatch {
-	return TextMatch{c, t, negate, c.Key(text), Fold(text)}
+	return TextMatch{c, t, negate, c.Key(text), []byte(Fold(text))}
 }
 
 // PropName takes a filter's or selection's property name apart.

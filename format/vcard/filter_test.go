@@ -116,17 +116,17 @@ func TestDecide(t *testing.T) {
 }
 
 func indexOf(c *Card) Index {
-	return func(name string) (values [][]string, indexed bool) {
+	return func(name string) (values [][][]byte, indexed bool) {
 		if !strings.Contains("FN N EMAIL TEL NICKNAME ORG UID", name) {
 			return nil, false
 		}
 		for i := range c.Properties {
 			if c.Properties[i].Is(name) {
-				v := c.Properties[i].Values()
-				for j := range v {
-					v[j] = Fold(v[j])
+				var folded [][]byte
+				for _, v := range c.Properties[i].Values() {
+					folded = append(folded, []byte(Fold(v)))
 				}
-				values = append(values, v)
+				values = append(values, folded)
 			}
 		}
 		return values, true

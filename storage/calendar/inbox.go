@@ -85,7 +85,7 @@ func Deliver(tx *storage.Tx, inbox Calendar, in *Incoming, now time.Time) (Objec
 
 func dropOldest(tx *storage.Tx, inbox Calendar) error {
 	var oldest Object
-	err := resource.Items(tx, inbox.ID, each(func(o Object) bool { oldest = o; return false }))
+	err := Items(tx, inbox.ID, 0, ^storage.ItemID(0), func(o Object) bool { oldest = o; return false })
 	if err != nil || oldest.Item == 0 {
 		return err
 	}

@@ -102,5 +102,5 @@ func Query(tx *storage.Tx, c storage.CollectionID, types Types, from, to int64, 
 
 // scanTypes reads every object of some types.
 func scanTypes(tx *storage.Tx, c storage.CollectionID, types Types, fn func(Object) bool) error {
-	return resource.Items(tx, c, each(func(o Object) bool { return o.Type&types == 0 || fn(o) }))
+	return Items(tx, c, 0, ^storage.ItemID(0), func(o Object) bool { return o.Type&types == 0 || fn(o) })
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 
+	"essaim.coop/essaim/format/ical/filter"
 	"essaim.coop/essaim/storage"
 	"essaim.coop/essaim/storage/resource"
 )
@@ -19,6 +20,7 @@ type Object struct {
 	Tag        uint64       // counts the changes that a schedule tag tells
 	First      int64        // nothing of it is before, in seconds since 1970, or Ever
 	Last       int64        // or after; Forever
+	Once       filter.Once  // of an event that happens once
 }
 
 // Ever and Forever are the open ends of what has none.
@@ -36,9 +38,10 @@ func (o *Object) ScheduleTag() string {
 	return fmt.Sprintf("%d-%d", o.Item, o.Tag)
 }
 
-// The tail of an object's row: type with 80 for scheduling and 40 for what is its
-// owner's alone, with the 40 the sum without that, then varints for the tag, first
-// and last.
+// The tail of an object's row: type with 80 for scheduling, 40 for what is its
+// owner's alone and 20 for what happens once, with the 40 the sum without that,
+// then varints for the tag, first and last, and with the 20 for how long after
+// first it starts, and twice how long it is, one more if it floats.
 func (o *Object) tail() []byte {
 	kind := byte(o.Type)
 	if o.Scheduling {
@@ -47,12 +50,23 @@ func (o *Object) tail() []byte {
 	if o.Personal {
 		kind |= 0x40
 	}
-	b := append(make([]byte, 0, 32), kind)
+	if o.Once.Is {
+		kind |= 0x20
+	}
+	b := append(make([]byte, 0, 48), kind)
 	if o.Personal {
 		b = append(b, o.Bare[:]...)
 	}
 	b = binary.AppendUvarint(b, o.Tag)
-	return binary.AppendVarint(binary.AppendVarint(b, o.First), o.Last)
+	b = binary.AppendVarint(binary.AppendVarint(b, o.First), o.Last)
+	if o.Once.Is {
+		length := (o.Once.End - o.Once.Start) << 1
+		if o.Once.Floating {
+			length |= 1
+		}
+		b = binary.AppendUvarint(binary.AppendUvarint(b, uint64(o.Once.Start-o.First)), uint64(length))
+	}
+	return b
 }
 
 // read is the object of a resource that was found.
@@ -60,25 +74,39 @@ func read(r resource.Resource, tail []byte, err error) (Object, error) {
 	if err != nil {
 		return Object{}, err
 	}
-	if len(tail) == 0 {
-		return Object{}, resource.Damaged(r.Item)
-	}
-	o := Object{Resource: r, Type: Types(tail[0] & 0x3f), Scheduling: tail[0]&0x80 != 0, Personal: tail[0]&0x40 != 0}
-	if tail = tail[1:]; o.Personal {
-		tail = tail[copy(o.Bare[:], tail):]
-	}
-	var n, first, last int
-	o.Tag, n = binary.Uvarint(tail)
-	if n > 0 {
-		o.First, first = binary.Varint(tail[n:])
-	}
-	if first > 0 {
-		o.Last, last = binary.Varint(tail[n+first:])
-	}
-	if last <= 0 {
+	o := Object{Resource: r}
+	if !o.readTail(tail) {
 		return Object{}, resource.Damaged(r.Item)
 	}
 	return o, nil
+}
+
+func (o *Object) readTail(b []byte) bool {
+	if len(b) < 1 {
+		return false
+	}
+	kind := b[0]
+	o.Type, o.Once.Is, o.Personal, o.Scheduling = Types(kind&0x1f), kind&0x20 != 0, kind&0x40 != 0, kind&0x80 != 0
+	if b = b[1:]; o.Personal {
+		b = b[copy(o.Bare[:], b):]
+	}
+	ok := true
+	next := func(read func([]byte) (uint64, int)) uint64 {
+		v, n := read(b)
+		if ok = ok && n > 0; ok {
+			b = b[n:]
+		}
+		return v
+	}
+	signed := func(b []byte) (uint64, int) { v, n := binary.Varint(b); return uint64(v), n }
+	o.Tag = next(binary.Uvarint)
+	o.First, o.Last = int64(next(signed)), int64(next(signed))
+	if o.Once.Is {
+		o.Once.Start = o.First + int64(next(binary.Uvarint))
+		length := next(binary.Uvarint)
+		o.Once.Floating, o.Once.End = length&1 != 0, o.Once.Start+int64(length>>1)
+	}
+	return ok
 }
 
 // Get finds an object by its name.
@@ -100,6 +128,11 @@ func ByUID(tx *storage.Tx, c storage.CollectionID, uid string) (Object, error) {
 // until it returns false. fn must not write.
 func Scan(tx *storage.Tx, c storage.CollectionID, after string, fn func(Object) bool) error {
 	return resource.Scan(tx, c, after, each(fn))
+}
+
+// Items is Scan in order of items, of those from one to another, both included.
+func Items(tx *storage.Tx, c storage.CollectionID, from, to storage.ItemID, fn func(Object) bool) error {
+	return resource.Items(tx, c, from, to, each(fn))
 }
 
 func each(fn func(Object) bool) func(resource.Resource, []byte) (bool, error) {

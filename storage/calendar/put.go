@@ -65,6 +65,7 @@ func Prepare(body *blob.Staged) (*Incoming, error) {
 	for _, p := range s.Parts {
 		in.row.Scheduling = in.row.Scheduling || p.Prop("ORGANIZER") != nil
 	}
+	in.row.Once = filter.OnceOf(s)
 	first, last := filter.Extent(s)
 	in.row.First, in.row.Last = Ever, Forever
 	if !first.IsZero() {

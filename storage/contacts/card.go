@@ -53,8 +53,17 @@ func ByItem(tx *storage.Tx, b storage.CollectionID, id storage.ItemID) (Card, er
 // Scan calls fn with the cards whose names follow after, in order of names,
 // until it returns false. fn must not write.
 func Scan(tx *storage.Tx, b storage.CollectionID, after string, fn func(Card) bool) error {
-	return resource.Scan(tx, b, after, func(r resource.Resource, tail []byte) (bool, error) {
+	return resource.Scan(tx, b, after, each(fn))
+}
+
+// Items is Scan in order of items, of those from one to another, both included.
+func Items(tx *storage.Tx, b storage.CollectionID, from, to storage.ItemID, fn func(Card) bool) error {
+	return resource.Items(tx, b, from, to, each(fn))
+}
+
+func each(fn func(Card) bool) func(resource.Resource, []byte) (bool, error) {
+	return func(r resource.Resource, tail []byte) (bool, error) {
 		c, err := read(r, tail, nil)
 		return err == nil && fn(c), err
-	})
+	}
 }

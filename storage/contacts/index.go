@@ -57,12 +57,12 @@ func cut(b []byte) (field, rest []byte, ok bool) {
 // is good until it is asked again.
 type rowReader struct {
 	row    []byte
-	props  [][]string
-	values []string
+	props  [][][]byte
+	values [][]byte
 }
 
 // lookup is a vcard.Index.
-func (r *rowReader) lookup(name string) ([][]string, bool) {
+func (r *rowReader) lookup(name string) ([][][]byte, bool) {
 	n := slices.Index(indexed, name)
 	if n <= 0 {
 		return nil, false
@@ -84,7 +84,7 @@ func (r *rowReader) lookup(name string) ([][]string, bool) {
 func (r *rowReader) add(entry []byte) {
 	from := len(r.values)
 	for v, rest, ok := cut(entry); ok; v, rest, ok = cut(rest) {
-		r.values = append(r.values, string(v))
+		r.values = append(r.values, v)
 	}
 	r.props = append(r.props, r.values[from:len(r.values):len(r.values)])
 }

@@ -53,10 +53,10 @@ func Scan(tx *storage.Tx, c storage.CollectionID, after string, fn func(Resource
 	return err
 }
 
-// Items is Scan of all in order of items.
-func Items(tx *storage.Tx, c storage.CollectionID, fn func(Resource, []byte) (bool, error)) error {
+// Items is Scan in order of items, of those from one to another, both included.
+func Items(tx *storage.Tx, c storage.CollectionID, from, to storage.ItemID, fn func(Resource, []byte) (bool, error)) error {
 	var err error
-	tx.Items(c, 0, ^storage.ItemID(0), func(id storage.ItemID, row []byte) (more bool) {
+	tx.Items(c, from, to, func(id storage.ItemID, row []byte) (more bool) {
 		r, tail, e := parse(id, row)
 		if err = e; err == nil {
 			more, err = fn(r, tail)

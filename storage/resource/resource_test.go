@@ -174,7 +174,7 @@ func TestScan(t *testing.T) {
 			got = append(got, r.Name+string(tail))
 			return r.Name != "b", nil
 		}
-		if err := errors.Join(Scan(tx, h.book, "", collect), Scan(tx, h.book, "b", collect), Items(tx, h.book, collect)); err != nil {
+		if err := errors.Join(Scan(tx, h.book, "", collect), Scan(tx, h.book, "b", collect), Items(tx, h.book, 0, ^storage.ItemID(0), collect)); err != nil {
 			t.Error(err)
 		}
 		if strings.Join(got, " ") != "aa bb cc cc aa bb" {
@@ -184,7 +184,7 @@ func TestScan(t *testing.T) {
 		if err := Scan(tx, h.book, "", fail); !errors.Is(err, stop) {
 			t.Error(err)
 		}
-		if err := Items(tx, h.book, fail); !errors.Is(err, stop) {
+		if err := Items(tx, h.book, 2, 3, fail); !errors.Is(err, stop) {
 			t.Error(err)
 		}
 		return nil

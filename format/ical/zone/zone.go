@@ -68,6 +68,10 @@ func (z *Zones) Location(s ical.Stamp) *time.Location {
 	return z.floating
 }
 
+// Certain reports whether the instant of a stamp is told by the calendar alone: not
+// by where its reader is, and not by a database that changes.
+func (z *Zones) Certain(s ical.Stamp) bool { return s.UTC || !s.Date && z.byID[s.TZID] != nil }
+
 // Time is the instant of a stamp; that of a DATE is its midnight.
 func (z *Zones) Time(s ical.Stamp) time.Time { return ical.Instant(s.Wall, z.Location(s)) }
 
