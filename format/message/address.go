@@ -20,7 +20,7 @@ func (a Addr) Address() string {
 const maxAddresses = 1000
 
 // ParseAddressList reads an address list (RFC 5322 §3.4, obsolete forms too).
-// What is no address is passed over.
+// What is no address is passed over, and what comes after the first thousand.
 func ParseAddressList(v string) []Addr {
 	l := &lexer{b: Unfold([]byte(v))}
 	var out []Addr
@@ -31,7 +31,7 @@ func ParseAddressList(v string) []Addr {
 			l.i++
 		}
 	}
-	return out
+	return out[:min(len(out), maxAddresses)]
 }
 
 // address reads up to the next comma.
@@ -54,7 +54,9 @@ func (l *lexer) address(out []Addr) []Addr {
 			return append(l.bare(out, words, comment), Addr{Group: true})
 		case ':':
 			l.i++
-			out = append(out, Addr{Mailbox: strings.Join(words, " "), Group: true})
+			if len(out) < maxAddresses {
+				out = append(out, Addr{Mailbox: strings.Join(words, " "), Group: true})
+			}
 			words = nil
 		case '<':
 			l.i++

@@ -62,7 +62,7 @@ func parseValue(v []byte) (value string, params []Param) {
 		}
 		val := l.value()
 		l.until(";")
-		if name != "" && len(params) < 100 {
+		if name != "" && len(params) < maxParams {
 			params = append(params, Param{name, val})
 		}
 	}

@@ -22,6 +22,7 @@ const (
 	maxHeaders = 512 << 10 // and of all those in a message
 	MaxDepth   = 50        // of nested parts
 	MaxParts   = 1000
+	maxParams  = 100 // of one field
 )
 
 // A Field is one header field.

@@ -79,10 +79,27 @@ func TestBombsAreBounded(t *testing.T) {
 	if n := len(ScanBytes([]byte(many)).Children); n > MaxParts {
 		t.Errorf("%d parts", n)
 	}
-	if n := len(ParseAddressList(strings.Repeat("a@b,", 100_000))); n > maxAddresses {
-		t.Errorf("%d addresses", n)
+	for _, s := range []string{"a@b,", "(", "()", "a(", ":", "a:", ";", "<", "<a>,", "<a>b", "\"", "[", "\\", "a:b;", ","} {
+		if n := len(ParseAddressList(strings.Repeat(s, 100_000))); n > maxAddresses {
+			t.Errorf("%d addresses in %q", n, s)
+		}
 	}
-	ParseAddressList(strings.Repeat("(", 100_000))
+	params := ScanBytes([]byte("Content-Type: image/png" + strings.Repeat("; a*0*=x", 30_000) + "\r\n\r\n"))
+	if n := len(params.Params); n > maxParams {
+		t.Errorf("%d parameters", n)
+	}
+	depth = 0
+	for p := ScanBytes(bytes.Repeat([]byte("Content-Type: message/rfc822\r\n\r\n"), 3000)); p.Message != nil; p = p.Message {
+		depth++
+	}
+	if depth > MaxDepth {
+		t.Errorf("messages %d deep", depth)
+	}
+	// A multipart in itself: what has the boundary of what it is in ends there.
+	self := "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n"
+	if p := ScanBytes([]byte(strings.Repeat(self, 3000))); p.End != int64(3000*len(self)) || len(AppendBodyStructure(nil, p, true)) > 1<<20 {
+		t.Errorf("a multipart in itself: %d bytes of structure", len(AppendBodyStructure(nil, p, true)))
+	}
 }
 
 func TestDecodeHeader(t *testing.T) {
