@@ -14,6 +14,27 @@ import (
 	"essaim.coop/essaim/storage/kv/local"
 )
 
+// A step makes the rows of one layout those of the next.
+type step struct {
+	from, to []byte // it is given the rows with keys in [from, to), in order
+	// row changes what belongs to one row. It is called once for each in what
+	// becomes durable, whatever crashes come between, with many rows in one
+	// transaction. It writes no key of its range but the one it was given.
+	row func(t kv.Tx, key, value []byte) error
+}
+
+// layouts are those a program knows.
+type layouts struct {
+	newest uint32
+	steps  []step // the last leads to newest
+}
+
+// oldest is the oldest layout from which there is a way.
+func (l layouts) oldest() uint32 { return l.newest - uint32(len(l.steps)) }
+
+// to is the step that leads to a layout.
+func (l layouts) to(layout uint32) step { return l.steps[layout-l.oldest()-1] }
+
 // before names the copy of the store in dir that Open keeps when it brings the
 // store to a layout from an older one. Restore makes a store of it that the
 // older program opens.
