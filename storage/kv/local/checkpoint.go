@@ -37,7 +37,6 @@ type extent struct {
 func (db *DB) Checkpoint() error {
 	db.ckpt.Lock()
 	defer db.ckpt.Unlock()
-	db.armed.Store(false)
 	f, err := db.freeze()
 	if err != nil || f == nil {
 		return err

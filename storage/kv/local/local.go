@@ -278,6 +278,7 @@ func (db *DB) background() {
 		return
 	}
 	defer leave()
+	db.armed.Store(false) // not by other checkpoints: the spare copy waits for this one
 	err = db.Checkpoint()
 	if err == nil {
 		err = db.keepSpare(ctx)

@@ -72,6 +72,24 @@ func TestWrittenBytesAreAccountedFor(t *testing.T) {
 	}
 }
 
+// Whoever makes checkpoints of their own, as a backup does, does not keep the
+// spare copy from following.
+func TestTheSpareCopyFollowsBesideOtherCheckpoints(t *testing.T) {
+	db := open(t, t.TempDir(), Options{Ballast: -1, Spare: 1, Quiet: time.Second})
+	defer db.Close()
+	for i := range 3000 {
+		put(t, db, "k", fmt.Sprint(i))
+		if err := db.Checkpoint(); err != nil {
+			t.Fatal(err)
+		}
+		if db.Stats().Written.Spare > 0 {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Error("it does not")
+}
+
 // What a start after a crash has to read is bounded, whatever the overlay has.
 func TestJournalBeforeACheckpointIsBounded(t *testing.T) {
 	opt := Options{Ballast: -1, Replay: 200_000}
