@@ -34,7 +34,7 @@ func post(x *Exchange) error {
 // Receive stages the body of a POST of at most limit bytes. The caller discards
 // it when it was not attached.
 func (x *Exchange) Receive(limit int64) (*blob.Staged, error) {
-	return x.receive(limit, Status(http.StatusRequestEntityTooLarge))
+	return x.receive(limit, Status(http.StatusRequestEntityTooLarge), false)
 }
 
 // Body reads the XML of a POST, nil when there is none.

@@ -15,6 +15,7 @@ type Kind struct {
 	Privileges Privileges    // those that mean something here
 	Lockable   bool          // class 2 (RFC 4918 §18.2)
 	MaxBody    int64         // of a PUT into such a collection; 0 is the engine's limit
+	Unsummed   bool          // PUTs of large bodies get no sum; see blob.Writer.SumSmall
 	MkCalendar bool          // a Maker that also answers MKCALENDAR (RFC 4791 §5.3.1)
 	// Infinite is whether PROPFIND may go down to everything below.
 	Infinite bool

@@ -32,7 +32,7 @@ func put(x *Exchange) error {
 		User: x.User, Name: name, Now: x.Now, Header: x.Request.Header,
 		Type: x.Request.Header.Get("Content-Type"), Answer: http.Header{}, db: x.engine.DB,
 	}
-	if up.Body, err = x.receive(limit, tooLarge(w.Kind(), limit)); err != nil {
+	if up.Body, err = x.receive(limit, tooLarge(w.Kind(), limit), w.Kind().Unsummed); err != nil {
 		return err
 	}
 	body, committed := up.Body, false
@@ -192,15 +192,18 @@ func (l location) up() location {
 
 // receive stages the body. One that is shorter than announced, or whose last
 // chunk is missing, is never stored.
-func (x *Exchange) receive(limit int64, tooMuch error) (*blob.Staged, error) {
+func (x *Exchange) receive(limit int64, tooMuch error, unsummed bool) (*blob.Staged, error) {
 	if err := x.reserveStaged(); err != nil {
 		return nil, err
 	}
 	w := x.engine.DB.Stage()
+	if unsummed {
+		w.SumSmall()
+	}
 	buf := pieces.Get().(*[blob.ChunkSize]byte)
 	defer pieces.Put(buf)
 	for {
-		n, err := x.Request.Body.Read(buf[:])
+		n, err := fill(x.Request.Body, buf[:])
 		if w.Size()+int64(n) > limit {
 			w.Abort()
 			return nil, tooMuch
@@ -219,4 +222,15 @@ func (x *Exchange) receive(limit int64, tooMuch error) (*blob.Staged, error) {
 	}
 	s, err := w.Finish()
 	return s, full(err)
+}
+
+// fill reads until p is full. Unlike io.ReadFull it keeps the reader's errors
+// apart: a body that ends is no body that was cut off.
+func fill(r io.Reader, p []byte) (n int, err error) {
+	for n < len(p) && err == nil {
+		var m int
+		m, err = r.Read(p[n:])
+		n += m
+	}
+	return n, err
 }

@@ -52,7 +52,7 @@ func HomePath(address string) string { return dav.Path("dav", "files", address) 
 var (
 	homesKind  = &dav.Kind{Name: "homes", Collection: true, Privileges: dav.PrivRead | dav.PrivReadOwn}
 	folderKind = folderProperties(&dav.Kind{
-		Name: "folder", Collection: true, Privileges: dav.PrivFiles, Lockable: true})
+		Name: "folder", Collection: true, Unsummed: true, Privileges: dav.PrivFiles, Lockable: true})
 	fileKind = fileProperties(&dav.Kind{Name: "file", Privileges: dav.PrivFiles, Lockable: true})
 )
 

@@ -38,6 +38,9 @@ type File interface {
 	// Punch gives the space of a range back; it then reads as zeros. It is a
 	// hint: where the file system cannot, nothing happens.
 	Punch(off, n int64) error
+	// WriteOut begins to write a range to the disk and does not wait for it, so
+	// that less is left for Sync, which alone promises anything. It is a hint.
+	WriteOut(off, n int64)
 }
 
 // OS is the operating system's file system.
@@ -106,6 +109,10 @@ func (f osFile) Punch(off, n int64) error {
 		return nil
 	}
 	return err
+}
+
+func (f osFile) WriteOut(off, n int64) {
+	_ = unix.SyncFileRange(int(f.Fd()), off, n, unix.SYNC_FILE_RANGE_WRITE)
 }
 
 // WriteFile writes a small file so that after a power cut either the old or

@@ -2,8 +2,8 @@
 //
 // A Writer stages a body outside any transaction: in memory up to MaxSmall
 // bytes, in a file of its own beyond. What it promises: a staged body never
-// takes more than MaxSmall bytes of memory, its hash is that of the bytes
-// written, and it costs nothing once discarded. Attaching it in a transaction
+// takes more than MaxSmall bytes of memory, its hash, if wanted, is that of the
+// bytes written, and it costs nothing once discarded. Attaching it in a transaction
 // is the engine's work (package kv), which gives it an ID.
 //
 // A Reader gives the bytes back exactly. Every read verifies a CRC-32C, so a

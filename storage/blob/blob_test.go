@@ -230,3 +230,46 @@ func TestLargeBodiesInPieces(t *testing.T) {
 		t.Errorf("behind it: %v", err)
 	}
 }
+
+// A large body need not have a sum. In whatever pieces it comes, its bytes come
+// back and its print is that of the bytes.
+func TestSumSmall(t *testing.T) {
+	large := text(MaxSmall + 3*ChunkSize + 17)
+	var prints [][]byte
+	for _, piece := range []int{1000, ChunkSize, 2*ChunkSize + 1, len(large)} {
+		w := NewWriter(vfs.OS, t.TempDir())
+		w.SumSmall()
+		for rest := large; len(rest) > 0; rest = rest[min(piece, len(rest)):] {
+			if _, err := w.Write(rest[:min(piece, len(rest))]); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s, err := w.Finish()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := s.Bytes(); err != nil || !bytes.Equal(got, large) {
+			t.Errorf("pieces of %d: %d bytes came back, %v", piece, len(got), err)
+		}
+		if s.Sum != ([32]byte{}) {
+			t.Errorf("a sum %x", s.Sum)
+		}
+		prints = append(prints, s.Print)
+	}
+	with := staged(t, large)
+	large[MaxSmall]++
+	if other := staged(t, large).Print; bytes.Equal(other, with.Print) {
+		t.Errorf("another byte has print %x, too", other)
+	}
+	for _, p := range prints {
+		if len(p) == 0 || !bytes.Equal(p, with.Print) {
+			t.Errorf("print %x, must be %x", p, with.Print)
+		}
+	}
+	w := NewWriter(vfs.OS, t.TempDir())
+	w.SumSmall()
+	_, _ = w.Write([]byte("small"))
+	if s, err := w.Finish(); err != nil || s.Sum != staged(t, []byte("small")).Sum {
+		t.Errorf("a small body: %v, %x", err, s.Sum)
+	}
+}

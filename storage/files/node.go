@@ -1,6 +1,8 @@
 package files
 
 import (
+	"bytes"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
@@ -32,6 +34,7 @@ type Content struct {
 	Size    int64
 	Type    string // media type
 	Tag     [16]byte
+	Print   []byte // of a large body, see blob.Staged
 	SHA256  []byte // checksums of the whole, nil when not known
 	SHA1    []byte
 	MD5     []byte
@@ -40,9 +43,21 @@ type Content struct {
 	staged *blob.Staged
 }
 
-// Staged is the content of one staged body.
+// Staged is the content of one staged body. One without a sum gets a random tag.
 func Staged(s *blob.Staged, mediaType string) Content {
-	return Content{Size: s.Size, Type: mediaType, Tag: [16]byte(s.Sum[:16]), SHA256: s.Sum[:], staged: s}
+	c := Content{Size: s.Size, Type: mediaType, Print: s.Print, staged: s}
+	if s.Sum == [sha256.Size]byte{} {
+		_, _ = rand.Read(c.Tag[:]) // it never fails
+		return c
+	}
+	c.Tag, c.SHA256 = [16]byte(s.Sum[:16]), s.Sum[:]
+	return c
+}
+
+// same reports whether two contents are of the same bytes, as far as can be told
+// without reading them: for what loses little when it is wrong.
+func (c *Content) same(as *Content) bool {
+	return c.Size == as.Size && (c.Tag == as.Tag || c.Print != nil && bytes.Equal(c.Print, as.Print))
 }
 
 // Join is the contents of files one after the other, as a chunked upload ends:
@@ -59,8 +74,8 @@ func Join(mediaType string, parts ...Content) Content {
 	return c
 }
 
-// ETag returns a strong entity tag (RFC 9110 §8.8.3), quoted. It follows from
-// the bytes, so the same bytes have the same tag.
+// ETag returns a strong entity tag (RFC 9110 §8.8.3), quoted. That of a small
+// body follows from the bytes, so the same bytes have the same tag.
 func (c *Content) ETag() string { return `"` + hex.EncodeToString(c.Tag[:]) + `"` }
 
 // A Node is one file, folder or mount of a tree.
@@ -114,7 +129,7 @@ func (n *Node) marshal() []byte {
 func (c *Content) append(b []byte) []byte {
 	b = binary.AppendUvarint(b, uint64(c.Size))
 	b = append(b, c.Tag[:]...)
-	for _, s := range [][]byte{[]byte(c.Type), c.SHA256, c.SHA1, c.MD5} {
+	for _, s := range [][]byte{[]byte(c.Type), c.Print, c.SHA256, c.SHA1, c.MD5} {
 		b = appendBytes(b, s)
 	}
 	b = binary.AppendUvarint(b, uint64(len(c.Extents)))
@@ -203,7 +218,7 @@ func (r *reader) content(c *Content) {
 	c.Size = int64(r.uint())
 	copy(c.Tag[:], r.take(16))
 	c.Type = string(r.bytes())
-	c.SHA256, c.SHA1, c.MD5 = r.bytes(), r.bytes(), r.bytes()
+	c.Print, c.SHA256, c.SHA1, c.MD5 = r.bytes(), r.bytes(), r.bytes(), r.bytes()
 	for n := r.uint(); n > 0 && !r.bad; n-- {
 		c.Extents = append(c.Extents, Extent{blob.ID(r.uint()), int64(r.uint()), int64(r.uint())})
 	}

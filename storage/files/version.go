@@ -126,7 +126,7 @@ func (t *Tree) dropVersion(tx *storage.Tx, n *Node, v Version) error {
 
 // keeps decides whether what a file holds becomes a version.
 func (e *edit) keeps(n Node, c Content, at Attr) bool {
-	if n.Size == 0 || n.Size == c.Size && n.Tag == c.Tag || e.tx.Get(e.versionKey(n.ID, e.tx.Bump(e.Account))) != nil {
+	if n.Size == 0 || n.same(&c) || e.tx.Get(e.versionKey(n.ID, e.tx.Bump(e.Account))) != nil {
 		return false
 	}
 	since := n.Written

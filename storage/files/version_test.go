@@ -1,11 +1,13 @@
 package files
 
 import (
+	"bytes"
 	"fmt"
 	"testing"
 	"time"
 
 	"essaim.coop/essaim/storage"
+	"essaim.coop/essaim/storage/blob"
 )
 
 func (h *house) versions(id storage.ItemID) (out []Version) {
@@ -112,5 +114,37 @@ func TestVersionsOfOneMoment(t *testing.T) {
 	}
 	if v := h.versions(n.ID); len(v) != 4 {
 		t.Errorf("%d versions", len(v))
+	}
+}
+
+// A large body has no sum. Every PUT has a tag of its own; the same bytes again
+// are no version all the same.
+func TestLargeVersions(t *testing.T) {
+	h := newHouse(t, 0)
+	put := func(c byte) Node {
+		w := h.db.Stage()
+		w.SumSmall()
+		if _, err := w.Write(bytes.Repeat([]byte{c}, blob.MaxSmall+1)); err != nil {
+			t.Fatal(err)
+		}
+		s, err := w.Finish()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var n Node
+		h.now = h.now.Add(time.Hour)
+		h.update(func(tx *storage.Tx) (err error) {
+			n, _, err = Put(tx, h.tree(tx, h.a), Root, "f", Staged(s, "text/plain"), h.at())
+			return err
+		})
+		return n
+	}
+	first, again := put('a'), put('a')
+	if v := h.versions(first.ID); len(v) != 0 || first.ETag() == again.ETag() || first.SHA256 != nil {
+		t.Errorf("%d versions of the same bytes, tags %s, %s", len(v), first.ETag(), again.ETag())
+	}
+	put('b')
+	if v := h.versions(first.ID); len(v) != 1 || v[0].ETag() != again.ETag() {
+		t.Errorf("versions %+v", v)
 	}
 }
