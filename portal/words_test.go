@@ -1,6 +1,7 @@
 package portal
 
 import (
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -9,6 +10,20 @@ import (
 
 	"essaim.coop/essaim/internal/page"
 )
+
+func TestPagesAreWhole(t *testing.T) {
+	folder, err := fs.Sub(pages, "pages")
+	if err != nil {
+		t.Fatal(err)
+	}
+	set, err := page.New(folder, words)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := set.Check(); err != nil {
+		t.Error(err)
+	}
+}
 
 // Whatever any room notes about a member has words for the member's own log.
 func TestTheLogHasWordsForEverythingDone(t *testing.T) {

@@ -2,8 +2,9 @@
 // and English, for phones first.
 //
 // What it promises: a string cannot be written without its three languages (T
-// takes three), and New fails when a template asks for a string that is not
-// there, so that the tests of a room that has pages fail with it. Pages ask
+// takes three), and Check fails when a template asks for a string that is not
+// there, as do the tests of a room that has pages. A page is read when it is
+// first shown, as a start need not wait for what nobody looks at. Pages ask
 // nobody else for anything: styles and scripts are served from here, under
 // names that change with their content. A page is rendered whole before its
 // first byte is sent; a template that fails costs a 500 and no half page.
@@ -12,6 +13,7 @@ package page
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"html/template"
 	"io/fs"
@@ -19,14 +21,15 @@ import (
 	"net/url"
 	"path"
 	"strings"
+	"sync"
 	"time"
 )
 
 // A Set is the pages of one room. Each template file is a page that defines
 // "main"; it is set into the layout.
 type Set struct {
-	frame *template.Template // the layout
-	pages map[string]map[Lang]*template.Template
+	frame func() (*template.Template, error)                     // the layout, read once
+	pages map[string]func() (map[Lang]*template.Template, error) // each read once
 	words Words
 }
 
@@ -91,10 +94,10 @@ func (p Problem) Error() string {
 
 func (p Problem) Unwrap() error { return p.Err }
 
-// New reads every *.html file of the folder and checks it against the words,
-// which are added to the common ones of this package.
+// New makes a set of every *.html file of the folder, with the words, which are
+// added to the common ones of this package.
 func New(pages fs.FS, words Words) (*Set, error) {
-	s := &Set{pages: map[string]map[Lang]*template.Template{}, words: words.with(common).with(did)}
+	s := &Set{pages: map[string]func() (map[Lang]*template.Template, error){}, words: words.with(common).with(did)}
 	if err := s.words.check(); err != nil {
 		return nil, err
 	}
@@ -102,25 +105,44 @@ func New(pages fs.FS, words Words) (*Set, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.frame, err = template.New("layout.html").Funcs(s.funcs(EN)).Option("missingkey=error").ParseFS(layout, "layout.html")
-	if err != nil {
-		return nil, err
-	}
-	if err := s.add(layout, "wrong.html"); err != nil {
-		return nil, err
-	}
+	s.frame = sync.OnceValues(func() (*template.Template, error) {
+		return template.New("layout.html").Funcs(s.funcs(EN)).Option("missingkey=error").ParseFS(layout, "layout.html")
+	})
+	s.add(layout, "wrong.html")
 	for _, name := range names {
-		if err := s.add(pages, name); err != nil {
-			return nil, err
-		}
+		s.add(pages, name)
 	}
 	return s, nil
 }
 
-// add reads one page. The layout is read once, and a page once; the languages
-// differ in their functions.
-func (s *Set) add(pages fs.FS, name string) error {
-	t, err := s.frame.Clone()
+// Check reads every page. It fails when one is no template, or asks for a word
+// that is not there.
+func (s *Set) Check() error {
+	var errs []error
+	for _, page := range s.pages {
+		_, err := page()
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+func (s *Set) add(pages fs.FS, name string) {
+	s.pages[strings.TrimSuffix(path.Base(name), ".html")] = sync.OnceValues(func() (map[Lang]*template.Template, error) {
+		byLang, err := s.read(pages, name)
+		if err != nil {
+			return nil, fmt.Errorf("page %s: %w", name, err)
+		}
+		return byLang, nil
+	})
+}
+
+// read reads a page once; the languages differ in their functions.
+func (s *Set) read(pages fs.FS, name string) (map[Lang]*template.Template, error) {
+	frame, err := s.frame()
+	if err != nil {
+		return nil, err
+	}
+	t, err := frame.Clone()
 	if err == nil {
 		t, err = t.ParseFS(pages, name)
 	}
@@ -136,11 +158,7 @@ func (s *Set) add(pages fs.FS, name string) error {
 			byLang[lang].Funcs(s.funcs(lang))
 		}
 	}
-	if err != nil {
-		return fmt.Errorf("page %s: %w", name, err)
-	}
-	s.pages[strings.TrimSuffix(path.Base(name), ".html")] = byLang
-	return nil
+	return byLang, err
 }
 
 func (s *Set) funcs(lang Lang) template.FuncMap {
@@ -165,9 +183,13 @@ func (s *Set) Words() Words { return s.words }
 // Render writes a page. Pages are never stored by caches: they show a person's
 // own things.
 func (s *Set) Render(w http.ResponseWriter, status int, name string, v View) error {
-	byLang, ok := s.pages[name]
+	read, ok := s.pages[name]
 	if !ok {
 		return fmt.Errorf("no page is called %s", name)
+	}
+	byLang, err := read()
+	if err != nil {
+		return err
 	}
 	if byLang[v.Lang] == nil {
 		v.Lang = EN

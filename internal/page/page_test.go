@@ -45,7 +45,7 @@ func TestRenderInEachLanguage(t *testing.T) {
 	}
 }
 
-func TestNewRefuses(t *testing.T) {
+func TestNewAndCheckRefuse(t *testing.T) {
 	for name, c := range map[string]struct {
 		page  string
 		words Words
@@ -56,7 +56,11 @@ func TestNewRefuses(t *testing.T) {
 		"other arguments":    {`x`, Words{"a.b": T("a %s", "b", "c %s")}},
 		"broken template":    {`{{if}}`, nil},
 	} {
-		if _, err := New(pages(c.page), c.words); err == nil {
+		s, err := New(pages(c.page), c.words)
+		if err == nil {
+			err = s.Check()
+		}
+		if err == nil {
 			t.Errorf("%s: accepted", name)
 		}
 	}
