@@ -18,6 +18,8 @@ func TestPreconditions(t *testing.T) {
 		{"ben", home("ben") + copyOf("m"), strings.Replace(ben, "Meeting", "Party", 1), "allowed-attendee-scheduling-object-change"},
 		{"ben", home("ben") + copyOf("m"), strings.Replace(ben, "PARTSTAT=ACCEPTED:mailto:anna", "PARTSTAT=DECLINED:mailto:anna", 1), "allowed-attendee-scheduling-object-change"},
 		{"ben", home("ben") + copyOf("m"), strings.ReplaceAll(ben, "ORGANIZER:mailto:anna", "ORGANIZER:mailto:ben"), "allowed-attendee-scheduling-object-change"},
+		{"ben", home("ben") + copyOf("m"), strings.Replace(ben, "mailto:ben", "mailto:somebody", 1), "allowed-attendee-scheduling-object-change"},
+		{"ben", home("ben") + copyOf("m"), event("m", times1+strings.TrimSuffix(byAnna, "|")), "allowed-attendee-scheduling-object-change"},
 		{"anna", home("anna") + "m.ics", event("m", times1+strings.ReplaceAll(byAnna, "ORGANIZER:mailto:anna", "ORGANIZER:mailto:ben")+andBen), "allowed-organizer-scheduling-object-change"},
 		{"anna", home("anna") + "two.ics", strings.Replace(event("two", times1+byAnna+andBen), "END:VCALENDAR", "BEGIN:VEVENT\r\nUID:two\r\nDTSTAMP:20270101T000000Z\r\nRECURRENCE-ID:20270320T100000Z\r\nDTSTART:20270320T100000Z\r\nORGANIZER:mailto:ben@coop.example\r\nEND:VEVENT\r\nEND:VCALENDAR", 1), "same-organizer-in-all-components"},
 	} {

@@ -41,6 +41,19 @@ var steps = []step{
 	{"WHO moves NAME to CALENDAR", func(s *story, w []string) {
 		s.request(201, "", w[0], "MOVE", w[1], "", "Destination", "/dav/calendars/"+w[0]+"@coop.example/"+w[2]+"/"+w[1])
 	}, true},
+	{"WHO removes calendar NAME", func(s *story, w []string) {
+		if status, answer, _ := s.do(w[0], "DELETE", w[0]+"@coop.example/"+w[1]+"/", ""); status != http.StatusNoContent {
+			s.t.Fatalf("%d %s", status, answer)
+		}
+	}, true},
+	{"WHO has invitations in CALENDAR", func(s *story, w []string) {
+		home := w[0] + "@coop.example/"
+		status, answer, _ := s.do(w[0], "PROPPATCH", home+"inbox/", `<D:propertyupdate xmlns:D="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav"><D:set><D:prop>`+
+			`<C:schedule-default-calendar-URL><D:href>/dav/calendars/`+home+w[1]+`/</D:href></C:schedule-default-calendar-URL></D:prop></D:set></D:propertyupdate>`)
+		if status != http.StatusMultiStatus || !strings.Contains(answer, "200 OK") {
+			s.t.Fatalf("%d %s", status, answer)
+		}
+	}, true},
 	{"letter FILE to WHO", func(s *story, w []string) { s.arrives(w[1], "", false, s.file(w[0])) }, true},
 	{"vouched letter FILE to WHO", func(s *story, w []string) { s.arrives(w[1], "", true, s.file(w[0])) }, true},
 	{"WHO sends letter FILE to WHO", func(s *story, w []string) { s.arrives(w[2], w[0], false, s.file(w[1])) }, true},

@@ -36,6 +36,7 @@ func TestStories(t *testing.T) {
 	}
 	for _, name := range names {
 		t.Run(strings.TrimSuffix(filepath.Base(name), ".txt"), func(t *testing.T) {
+			t.Parallel()
 			a, err := txtar.ParseFile(name)
 			if err != nil {
 				t.Fatal(err)

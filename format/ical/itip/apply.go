@@ -104,7 +104,7 @@ func request(s *stored, m *Message, me string) (Result, error) {
 		if s != nil {
 			before = s.by[id]
 		}
-		if before != nil && revision(c, before) <= 0 {
+		if before != nil && revision(c, before) <= 0 || before == nil && s.hides(c, me) {
 			continue
 		}
 		fresh[c] = before
@@ -124,7 +124,8 @@ func request(s *stored, m *Message, me string) (Result, error) {
 		case before != nil:
 			p.ReplaceComponent(before, received(m, c, s, before, me))
 		default:
-			p.AddComponent(s.Component, received(m, c, s, s.Master(), me))
+			known, of := s.regular(c)
+			p.AddComponent(s.Component, received(m, c, of, known, me))
 		}
 	}
 	addZones(p, s.Calendar, m.Calendar)
@@ -137,17 +138,26 @@ func replaced(s *stored, m *Message, fresh map[*ical.Component]*ical.Component, 
 	p := m.Edit()
 	p.Drop(m.Component, "METHOD")
 	told := map[string]bool{}
+	hidden := s.hidden(m, me)
 	for _, c := range m.Parts {
 		id, _ := idOf(c, m.zones)
 		told[id] = true
 		before, ok := fresh[c]
 		switch {
+		case !ok && s.by[id] == nil:
+			p.RemoveComponent(c) // one that is hidden
 		case !ok:
 			p.ReplaceComponent(c, s.Slice(s.by[id]))
 		case s == nil:
 			p.ReplaceComponent(c, received(m, c, nil, nil, me))
+		case id == "":
+			p.ReplaceComponent(c, strings.Replace(received(m, c, s, before, me), m.Head(c), m.Head(c)+hidden, 1))
 		default:
-			p.ReplaceComponent(c, received(m, c, s, before, me))
+			of := s
+			if before == nil {
+				before, of = s.regular(c)
+			}
+			p.ReplaceComponent(c, received(m, c, of, before, me))
 		}
 	}
 	if s == nil {
@@ -165,6 +175,38 @@ func replaced(s *stored, m *Message, fresh map[*ical.Component]*ical.Component, 
 	}
 	addZones(p, m.Calendar, s.Calendar)
 	return p.Apply()
+}
+
+// hides reports whether a component is of an instance that its attendee has thrown
+// away and declined: it stays away as long as the organizer knows no other answer.
+func (s *stored) hides(c *ical.Component, me string) bool {
+	id, ok := c.Stamp("RECURRENCE-ID")
+	if a := attendee(c, me); s == nil || s.Master() == nil || !ok || a == nil || !strings.EqualFold(a.Param("PARTSTAT"), "DECLINED") {
+		return false
+	}
+	return slices.Contains(s.listed(s.Master(), "EXDATE"), s.zones.Time(s.like(id)).Unix())
+}
+
+// hidden are the lines that keep away what is hidden of a message.
+func (s *stored) hidden(m *Message, me string) (lines string) {
+	for _, c := range m.Parts {
+		if s.hides(c, me) {
+			id, _ := c.Stamp("RECURRENCE-ID")
+			id = s.like(id)
+			lines += ical.Line(m.EOL(), "EXDATE", id.String(), id.Params()...)
+		}
+	}
+	return lines
+}
+
+// regular is what an instance was before it had a component of its own, and where that
+// stands; nil when it was not.
+func (s *stored) regular(c *ical.Component) (*ical.Component, *stored) {
+	known, of, err := s.alone(c)
+	if err != nil {
+		return nil, s
+	}
+	return known, of
 }
 
 // received writes a component of a message as it is kept: without the sender's

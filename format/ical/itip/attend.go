@@ -139,6 +139,9 @@ func sameBut(s *stored, was *ical.Component, n *stored, is *ical.Component, me s
 	if !slices.Equal(others(was, me), others(is, me)) {
 		return fmt.Errorf("%w: who else comes", ErrAttendee)
 	}
+	if attendee(was, me) != nil && attendee(is, me) == nil {
+		return fmt.Errorf("%w: that one is invited", ErrAttendee)
+	}
 	return nil
 }
 

@@ -2,7 +2,6 @@ package itip
 
 import (
 	"slices"
-	"strconv"
 	"strings"
 
 	"essaim.coop/essaim/format/ical"
@@ -13,26 +12,6 @@ type Out struct {
 	To     string // an address
 	Method Method
 	Text   []byte
-}
-
-// Revise raises SEQUENCE where the organizer's program has not, although the times
-// have changed (RFC 5546 §2.1.4); nil when all is well.
-func Revise(old, new *ical.Object) []byte {
-	a, err1 := index(old)
-	b, err2 := index(new)
-	if err1 != nil || err2 != nil {
-		return nil
-	}
-	p := new.Edit()
-	for id, c := range b.by {
-		if before := a.by[id]; before != nil && Rescheduled(before, c) && sequence(c) <= sequence(before) {
-			p.Set(c, ical.Prop{Name: "SEQUENCE", Value: strconv.Itoa(sequence(before) + 1)})
-		}
-	}
-	if !p.Changed() {
-		return nil
-	}
-	return p.Apply()
 }
 
 // Organized are the messages that the organizer's change of an object sends (RFC

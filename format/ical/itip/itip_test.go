@@ -150,10 +150,14 @@ func TestInvitationAndAnswer(t *testing.T) {
 
 	// She moves it: everybody is asked again, his alarm stays, old news is ignored.
 	moved := with(t, late, "DTEND:20270310T110000Z", "DTEND:20270310T120000Z")
-	revised := parse(t, Revise(late, moved))
+	text, err := Organize(late, moved, false, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	revised := parse(t, text)
 	has(t, revised, "SEQUENCE:2")
-	if Revise(late, revised) != nil {
-		t.Error("SEQUENCE is raised twice")
+	if text, err := Organize(late, revised, false, nil); text != nil || err != nil {
+		t.Errorf("SEQUENCE is raised twice: %v\n%s", err, text)
 	}
 	out = at(6).Organized(late, revised, anna)
 	if len(out) != 2 {
@@ -357,7 +361,47 @@ func FuzzApply(f *testing.F) {
 		if o != nil {
 			at(1).Organized(o, n, me)
 			at(1).Attended(o, n, me)
-			Revise(o, n)
+			if _, err := Organize(o, n, true, nil); err != nil {
+				t.Fatal(err)
+			}
 		}
 	})
+}
+
+// Which changes of a series ask everybody again (RFC 6638 §3.2.8), and that each of
+// them raises SEQUENCE (RFC 5546 §2.1.4).
+func TestReinvites(t *testing.T) {
+	const who = "|ORGANIZER:mailto:anna@coop.example|ATTENDEE;PARTSTAT=ACCEPTED:mailto:ben@coop.example"
+	const from = "DTSTART:20270303T100000Z|DURATION:PT1H"
+	for _, c := range []struct {
+		was, is string
+		anew    bool
+	}{
+		{from, "DTSTART:20270303T110000Z|DURATION:PT1H", true},
+		{from, "DTSTART:20270303T100000Z|DURATION:PT2H", true},
+		{from, from + "|STATUS:CONFIRMED", false},
+		{from, from + "|RRULE:FREQ=WEEKLY", true},
+		{from, from + "|RRULE:FREQ=WEEKLY;COUNT=2", true},
+		{from, from + "|RDATE:20270304T100000Z", true},
+		{from + "|RRULE:FREQ=WEEKLY", from, false},
+		{from + "|RRULE:FREQ=WEEKLY", from + "|RRULE:FREQ=DAILY", true},
+		{from + "|RRULE:FREQ=WEEKLY", from + "|RRULE:FREQ=WEEKLY;COUNT=5", false},
+		{from + "|RRULE:FREQ=WEEKLY", from + "|RRULE:FREQ=WEEKLY;UNTIL=20270401T000000Z", false},
+		{from + "|RRULE:FREQ=WEEKLY", from + "|RRULE:FREQ=WEEKLY;BYDAY=WE,TH;COUNT=5", true},
+		{from + "|RRULE:FREQ=WEEKLY", from + "|RRULE:FREQ=WEEKLY;INTERVAL=2;COUNT=5", false},
+		{from + "|RRULE:FREQ=WEEKLY;COUNT=5", from + "|RRULE:FREQ=WEEKLY;COUNT=6", true},
+		{from + "|RRULE:FREQ=WEEKLY;COUNT=5", from + "|RRULE:FREQ=WEEKLY;UNTIL=20270324T100000Z", false},
+		{from + "|RRULE:FREQ=WEEKLY;COUNT=5", from + "|RRULE:FREQ=WEEKLY", true},
+		{from + "|RRULE:FREQ=SECONDLY;COUNT=5000", from + "|RRULE:FREQ=SECONDLY;COUNT=20000", true},
+		{from + "|RRULE:FREQ=WEEKLY", from + "|RRULE:FREQ=WEEKLY|EXDATE:20270310T100000Z", false},
+		{from + "|RRULE:FREQ=WEEKLY|EXDATE:20270310T100000Z", from + "|RRULE:FREQ=WEEKLY", true},
+		{from + "|RRULE:FREQ=WEEKLY|EXDATE:20270310T100000Z", from + "|RRULE:FREQ=WEEKLY|EXDATE:20270310T100000Z,20270317T100000Z", false},
+		{from + "|RRULE:FREQ=WEEKLY|RDATE:20270304T100000Z", from + "|RRULE:FREQ=WEEKLY", false},
+		{from + "|RRULE:FREQ=WEEKLY|RDATE:20270304T100000Z", from + "|RRULE:FREQ=WEEKLY|RDATE:20270305T100000Z", true},
+	} {
+		text, err := Organize(object(t, c.was+who), object(t, c.is+who), false, nil)
+		if err != nil || !strings.Contains(string(text), "SEQUENCE:1") || strings.Contains(string(text), "NEEDS-ACTION") != c.anew {
+			t.Errorf("%s, then %s: %v\n%s", c.was, c.is, err, text)
+		}
+	}
 }

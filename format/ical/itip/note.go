@@ -112,7 +112,7 @@ func Ask(text []byte, to string, copied *ical.Object) []byte {
 		if was == nil {
 			was = s.Master()
 		}
-		if a := attendee(c, to); a != nil && was != nil && sequence(was) == sequence(c) {
+		if a := attendee(c, to); a != nil && was != nil && sequence(was) == sequence(c) && !s.hides(c, to) {
 			p.Replace(a, a.With("PARTSTAT", "NEEDS-ACTION"))
 		}
 	}

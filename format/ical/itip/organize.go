@@ -16,8 +16,8 @@ type Group struct {
 
 // Organize is what is stored of an organizer's new state of an object, nil when it
 // is what was given. SEQUENCE is raised where the program has not done so and the
-// times have changed (RFC 5546 §2.1.4), or somebody is left out; with other times
-// the answers begin anew (RFC 6638 §3.2.8). What an answer has noted stays. With keep, which is that the client
+// times have changed (RFC 5546 §2.1.4), or somebody is left out; at times at which it
+// was not the answers begin anew (RFC 6638 §3.2.8). What an answer has noted stays. With keep, which is that the client
 // knows no answers since its state (§3.2.10.1), they stay as well. Groups are
 // invited with their members.
 func Organize(old, new *ical.Object, keep bool, groups []Group) ([]byte, error) {
@@ -35,12 +35,12 @@ func Organize(old, new *ical.Object, keep bool, groups []Group) ([]byte, error) 
 		if before != nil {
 			was = before.by[id]
 		}
-		moved := was != nil && Rescheduled(was, c)
-		if (moved || was != nil && uninvites(was, c)) && sequence(c) <= sequence(was) {
+		if was != nil && (Rescheduled(was, c) || uninvites(was, c)) && sequence(c) <= sequence(was) {
 			p.Set(c, ical.Prop{Name: "SEQUENCE", Value: strconv.Itoa(sequence(was) + 1)})
 		}
+		anew := was != nil && reinvites(before, after, was, c)
 		for _, a := range c.All("ATTENDEE") {
-			if q := organized(a, was, moved, keep, Address(c.Value("ORGANIZER"))); q.Line("") != a.Line("") {
+			if q := organized(a, was, anew, keep, Address(c.Value("ORGANIZER"))); q.Line("") != a.Line("") {
 				p.Replace(a, q)
 			}
 		}
@@ -64,12 +64,12 @@ func uninvites(was, is *ical.Component) bool {
 }
 
 // organized is the line of an attendee in an organizer's new state.
-func organized(a *ical.Prop, was *ical.Component, moved, keep bool, organizer string) ical.Prop {
+func organized(a *ical.Prop, was *ical.Component, anew, keep bool, organizer string) ical.Prop {
 	q := *a
 	if was == nil {
 		return q
 	}
-	if moved && Address(a.Value) != organizer {
+	if anew && Address(a.Value) != organizer {
 		if stat := a.Param("PARTSTAT"); stat != "" && !strings.EqualFold(stat, "NEEDS-ACTION") {
 			q = q.With("PARTSTAT", "NEEDS-ACTION")
 		}
@@ -81,7 +81,7 @@ func organized(a *ical.Prop, was *ical.Component, moved, keep bool, organizer st
 	if !q.HasParam(replyParam) && known.HasParam(replyParam) {
 		q = q.With(replyParam, known.Param(replyParam))
 	}
-	if keep && !moved && known.HasParam(replyParam) && known.HasParam("PARTSTAT") {
+	if keep && !anew && known.HasParam(replyParam) && known.HasParam("PARTSTAT") {
 		q = q.With("PARTSTAT", known.Param("PARTSTAT"))
 	}
 	return q
