@@ -70,3 +70,16 @@ func BenchmarkReports(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkPut is a new event each time, as a client's import makes them.
+func BenchmarkPut(b *testing.B) {
+	h := newHouse(b)
+	n := 0
+	for b.Loop() {
+		n++
+		lines := fmt.Sprintf("DTSTAMP:20260101T000000Z|DTSTART:202601%02dT100000Z|DTEND:202601%02dT110000Z|SUMMARY:Event %d|LOCATION:somewhere|DESCRIPTION:%s|ORGANIZER;CN=Zoe:mailto:zoe@elsewhere.example|STATUS:CONFIRMED|SEQUENCE:0|BEGIN:VALARM|ACTION:DISPLAY|DESCRIPTION:Reminder|TRIGGER:-PT15M|END:VALARM", 1+n%28, 1+n%28, n, strings.Repeat("words ", 12))
+		if status, _, _ := h.do("anna", "PUT", fmt.Sprintf("%s%d.ics", annaCal, n), ics(fmt.Sprint("u", n), lines), "Content-Type", "text/calendar"); status != 201 {
+			b.Fatal(status)
+		}
+	}
+}

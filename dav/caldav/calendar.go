@@ -110,11 +110,19 @@ func (c *cal) Write(s *dav.Scope, name string, old dav.Resource, up *dav.Upload)
 			return nil, err
 		}
 	}
-	o, err := calendar.PutAs(s.Tx, k, name, p.in, s.User, silent(s.Header), up.Now)
+	o, err := p.put(s, k, name, up)
 	if err != nil {
 		return nil, c.refused(err)
 	}
 	return p.keep(s, c, k, o, up)
+}
+
+// put writes the object, and notes it for scheduling unless that comes to nothing.
+func (p *plan) put(s *dav.Scope, k calendar.Calendar, name string, up *dav.Upload) (calendar.Object, error) {
+	if p.aside {
+		return calendar.Put(s.Tx, k, name, p.in, calendar.Client, up.Now)
+	}
+	return calendar.PutAs(s.Tx, k, name, p.in, s.User, silent(s.Header), up.Now)
 }
 
 // refused is the precondition that the calendar does not meet.

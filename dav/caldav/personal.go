@@ -7,6 +7,7 @@ import (
 	"essaim.coop/essaim/dav"
 	"essaim.coop/essaim/dav/home"
 	"essaim.coop/essaim/format/ical"
+	"essaim.coop/essaim/format/ical/itip"
 	"essaim.coop/essaim/format/ical/overlay"
 	"essaim.coop/essaim/storage"
 	"essaim.coop/essaim/storage/accounts"
@@ -48,10 +49,7 @@ func (p *plan) setApart(up *dav.Upload) error {
 	if err != nil {
 		return err
 	}
-	sent, err := parseObject(raw)
-	if err != nil {
-		return err
-	}
+	sent := p.in.Object()
 	was, old, err := p.stored(up.DB())
 	if err != nil {
 		return err
@@ -93,16 +91,8 @@ func (p *plan) stored(db *storage.DB) ([]byte, *ical.Object, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	o, err := parseObject(raw)
+	o, err := itip.ParseObject(raw)
 	return raw, o, err
-}
-
-func parseObject(raw []byte) (*ical.Object, error) {
-	cal, err := ical.Parse(raw)
-	if err != nil {
-		return nil, err
-	}
-	return cal.Object()
 }
 
 // keep writes what is the user's own in an object, and returns the object as they

@@ -34,6 +34,7 @@ type plan struct {
 	old   calendar.Object // none: Item is 0
 	other string          // the calendar that has the object already, its path
 	no    error           // what the old state has against it
+	aside bool            // it and the old state concern others: nobody is to be told of it
 
 	apart bool   // it was divided, as the calendar is not the writer's, into in and
 	own   string // what is their own,
@@ -58,11 +59,7 @@ func (c *cal) plan(up *dav.Upload, in *calendar.Incoming) error {
 	if err != nil || p.only || !p.in.Scheduling() && !p.old.Scheduling {
 		return err
 	}
-	raw, err := up.Body.Bytes()
-	if err != nil {
-		return err
-	}
-	text, err := c.scheduled(up, p, raw)
+	text, err := c.scheduled(up, p)
 	if errors.Is(err, itip.ErrAttendee) || errors.Is(err, itip.ErrOrganizer) {
 		p.no = refusal(err) // unless the state is another one: the conditions of the request come first
 		return nil
@@ -94,13 +91,10 @@ func (p *plan) replace(up *dav.Upload, text []byte) error {
 	return err
 }
 
-// scheduled is what is stored in place of raw, nil when that is stored.
-func (c *cal) scheduled(up *dav.Upload, p *plan, raw []byte) ([]byte, error) {
-	o, err := itip.ParseObject(raw)
-	if err != nil {
-		return nil, err
-	}
-	old, err := p.before(up.DB())
+// scheduled is what is stored in place of what came, nil when that is stored.
+func (c *cal) scheduled(up *dav.Upload, p *plan) ([]byte, error) {
+	o := p.in.Object()
+	_, old, err := p.stored(up.DB())
 	if err != nil {
 		return nil, err
 	}
@@ -111,7 +105,9 @@ func (c *cal) scheduled(up *dav.Upload, p *plan, raw []byte) ([]byte, error) {
 		if old == nil && organized(o) {
 			p.other = elsewhere(tx, c, o.UID)
 		}
-		me, organizes, err = role(accounts.SchedulesAs(tx, c.Account, up.User), old, o)
+		own := accounts.SchedulesAs(tx, c.Account, up.User)
+		me, organizes, err = role(own, old, o)
+		p.aside = err == nil && me == "" && !concerns(old, own)
 		if organizes && itip.Served(o) {
 			groups = groupsOf(tx, o)
 		}
@@ -123,7 +119,7 @@ func (c *cal) scheduled(up *dav.Upload, p *plan, raw []byte) ([]byte, error) {
 		return nil, err
 	case organizes:
 		text, err := itip.Organize(old, o, keep, groups)
-		if err == nil && max(len(text), len(raw))*(o.Attendees()+membersOf(groups)) > maxCopies {
+		if err == nil && max(len(text), int(up.Body.Size))*(o.Attendees()+membersOf(groups)) > maxCopies {
 			err = calendar.ErrAttendees
 		}
 		return text, err
@@ -133,19 +129,14 @@ func (c *cal) scheduled(up *dav.Upload, p *plan, raw []byte) ([]byte, error) {
 	return nil, nil
 }
 
-// before reads what is there, outside any transaction; nil when nothing is.
-func (p *plan) before(db *storage.DB) (*ical.Object, error) {
-	if p.old.Item == 0 {
-		return nil, nil
+// concerns reports whether somebody with own addresses has a part in an object, as
+// far as can be told.
+func concerns(o *ical.Object, own func(string) bool) bool {
+	if o == nil {
+		return false
 	}
-	b, err := p.old.Read(db)
-	if errors.Is(err, storage.ErrNotFound) {
-		return nil, dav.ErrStale
-	}
-	if err != nil {
-		return nil, err
-	}
-	return itip.ParseObject(b)
+	me, _, err := itip.Role(o, own)
+	return me != "" || err != nil
 }
 
 // role is what the writer is in an object: what they were in its old state, if they

@@ -42,6 +42,51 @@ func TestSchedulingCollections(t *testing.T) {
 	h.want(207, []string{annaCal}, "anna", "PROPFIND", annaHome+"inbox/", find, "Depth", "0")
 }
 
+// waiting are the changes that wait for scheduling; they wait no more.
+func (h *house) waiting() (n int) {
+	h.Update(func(tx *storage.Tx) error {
+		for {
+			ch, more, err := calendar.NextChange(tx, 0)
+			if err != nil || !more {
+				return err
+			}
+			if n++; ch.Done(tx) != nil {
+				h.t.Error("a change cannot be worked off")
+			}
+		}
+	})
+	return n
+}
+
+// What concerns nobody here is not noted for scheduling: a copy of somebody else's
+// event. What concerned its owner before is.
+func TestWhatIsScheduled(t *testing.T) {
+	h := newHouse(t)
+	organizer := func(of, more string) string { return "DTSTART:20270310T100000Z|ORGANIZER:mailto:" + of + more }
+	for i, c := range []string{
+		"DTSTART:20270310T100000Z",
+		organizer("x@else.example", "|ATTENDEE:mailto:y@else.example"),
+		organizer("ben@coop.example", "|ATTENDEE:mailto:cleo@coop.example"),
+	} {
+		status, body, _ := h.do("anna", "PUT", annaCal+"x.ics", ics("1", c))
+		if n := h.waiting(); status/100 != 2 || n != 0 {
+			t.Errorf("step %d: %d, %d changes wait %s", i, status, n, body)
+		}
+	}
+	h.want(201, nil, "anna", "PUT", annaCal+"invited.ics", ics("3", organizer("ben@coop.example", "|ATTENDEE:mailto:anna@coop.example")))
+	if n := h.waiting(); n != 1 {
+		t.Errorf("an attendee: %d changes wait", n)
+	}
+	h.want(201, nil, "anna", "PUT", annaCal+"own.ics", ics("2", organizer("anna@coop.example", "|ATTENDEE:mailto:x@else.example")))
+	if n := h.waiting(); n != 1 {
+		t.Errorf("an invitation: %d changes wait", n)
+	}
+	h.want(204, nil, "anna", "PUT", annaCal+"own.ics", ics("2", "DTSTART:20270310T100000Z"))
+	if n := h.waiting(); n != 1 {
+		t.Errorf("nobody is invited any more: %d changes wait", n)
+	}
+}
+
 // A message in the inbox is found, read and cleared; it follows sync-collection.
 func TestInbox(t *testing.T) {
 	h := newHouse(t)

@@ -30,9 +30,10 @@ var (
 
 // An Incoming is an object that was read and found good, ready to be put.
 type Incoming struct {
-	body  *blob.Staged
-	row   Object // what the text says
-	rings bool   // it has alarms by e-mail
+	body   *blob.Staged
+	object *ical.Object
+	row    Object // what the text says
+	rings  bool   // it has alarms by e-mail
 }
 
 // Prepare reads a staged body, outside any transaction. Refused are with
@@ -51,7 +52,7 @@ func Prepare(body *blob.Staged) (*Incoming, error) {
 	if err != nil {
 		return nil, err
 	}
-	in := &Incoming{body: body, row: Object{Resource: resource.Of(body, strings.Clone(s.UID)), Type: TypeOf(s.Type)}}
+	in := &Incoming{body: body, object: s.Object, row: Object{Resource: resource.Of(body, strings.Clone(s.UID)), Type: TypeOf(s.Type)}}
 	in.rings = filter.HasAlarm(s.Object, "EMAIL")
 	if err := in.row.bare(s); err != nil {
 		return nil, err
@@ -96,6 +97,9 @@ func count(s *recur.Series) error {
 	}
 	return err
 }
+
+// Object is what was read, not to be changed; nil of a message.
+func (in *Incoming) Object() *ical.Object { return in.object }
 
 // Scheduling reports whether the object has an organizer.
 func (in *Incoming) Scheduling() bool { return in.row.Scheduling }
