@@ -1,8 +1,8 @@
 // Package admin is the administrators' web: pages, and the JSON API behind them.
 //
 // What it promises: an administrator runs the cooperative from here (people,
-// households and their payments, invitations, domains, addresses, groups, the
-// queue) and can answer "what happened to that message?" and "is the machine
+// households and their payments, invitations, domains, addresses, groups and
+// what they share, the queue, the backup) and can answer "what happened to that message?" and "is the machine
 // well?". An administrator never sees what members write, keep or plan: what is
 // shown of mail is what an envelope says. Everything that changes something is
 // in the audit log, in the same transaction.
@@ -68,7 +68,7 @@ func (d *Desk) Room() (page.Room, error) {
 
 func nav(page.Identity) []page.Link {
 	return []page.Link{{Path: "/admin", Word: "overview.title"}, {Path: "/admin/people", Word: "people.title"}, {Path: "/admin/households", Word: "households.title"},
-		{Path: "/admin/invitations", Word: "invitations.title"}, {Path: "/admin/groups", Word: "groups.title"}, {Path: "/admin/domains", Word: "domains.title"}, {Path: "/admin/start", Word: "start.title"},
+		{Path: "/admin/invitations", Word: "invitations.title"}, {Path: "/admin/groups", Word: "groups.title"}, {Path: "/admin/shared", Word: "shared.nav"}, {Path: "/admin/domains", Word: "domains.title"}, {Path: "/admin/start", Word: "start.title"},
 		{Path: "/admin/queue", Word: "queue.title"}, {Path: "/admin/traces", Word: "traces.nav"}, {Path: "/admin/backup", Word: "backup.title"}, {Path: "/admin/log", Word: "log.title"},
 		{Path: "/admin/coop", Word: "coop.title"}, {Path: "/", Word: "nav.mine"}}
 }
@@ -98,7 +98,7 @@ func problem(err error) error {
 		word string
 	}{
 		{storage.ErrNotFound, "wrong.notfound"}, {storage.ErrConflict, "admin.conflict"}, {storage.ErrInvalid, "admin.invalid"},
-		{storage.ErrFull, "admin.full"}, {storage.ErrTemporary, "admin.later"},
+		{storage.ErrFull, "admin.full"}, {storage.ErrQuota, "admin.quota"}, {storage.ErrTemporary, "admin.later"},
 	} {
 		if errors.Is(err, c.is) {
 			return page.Problem{Word: c.word, Args: nil, Err: err}

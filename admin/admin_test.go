@@ -169,7 +169,7 @@ func TestEveryPageIsForAdministratorsAndShows(t *testing.T) {
 				t.Errorf("%s as %q: %d, want %d", r.Pattern, who, w.Code, want)
 			}
 		}
-		if method == "GET" && !strings.Contains(path, "/households/") && !strings.Contains(path, "/api/households/") {
+		if method == "GET" && !strings.Contains(path, "/households/") && !strings.Contains(path, "/api/households/") && !strings.Contains(path, "{collection}") {
 			body := o.get(path)
 			if regexp.MustCompile(`\[[a-z]+\.[a-z.]+\]`).MatchString(body) || strings.Contains(body, "Bram <b>") && !strings.HasPrefix(path, "/api/") && !strings.HasSuffix(path, ".csv") {
 				t.Errorf("%s lacks a word or an escape:\n%s", path, body)

@@ -127,6 +127,11 @@ func (d *Desk) operations() []operation {
 		op("DELETE", "/api/groups/{id}", "Delete a group with everything in it", d.DeleteGroup),
 		op("POST", "/api/groups/{id}/members", "Put an address into a group", d.JoinGroup),
 		op("DELETE", "/api/groups/{id}/members", "Take an address out of a group", d.LeaveGroup),
+		op("GET", "/api/shared", "What groups share, and with whom", d.Shared),
+		op("POST", "/api/shared", "Make a mailbox, folder, calendar or address book of a group", d.Share),
+		op("GET", "/api/shared/{collection}/{item}", "One thing that a group shares", d.OneShared),
+		op("PUT", "/api/shared/{collection}/{item}/rights", "Give a member or a group rights, or take them", d.GiveRights),
+		op("DELETE", "/api/shared/{collection}/{item}", "Remove what a group shares", d.RemoveShared),
 		op("GET", "/api/domains", "Domains", d.Domains),
 		op("PUT", "/api/domains", "Add a domain or change what it does", d.PutDomain),
 		op("DELETE", "/api/domains/{name}", "Remove a domain without addresses", d.RemoveDomain),
@@ -175,7 +180,7 @@ func (o operation) answer(x *page.Request) error {
 		status int
 	}{
 		{storage.ErrNotFound, http.StatusNotFound}, {storage.ErrConflict, http.StatusConflict}, {storage.ErrInvalid, http.StatusUnprocessableEntity},
-		{storage.ErrFull, http.StatusInsufficientStorage}, {storage.ErrTemporary, http.StatusServiceUnavailable},
+		{storage.ErrFull, http.StatusInsufficientStorage}, {storage.ErrQuota, http.StatusInsufficientStorage}, {storage.ErrTemporary, http.StatusServiceUnavailable},
 	} {
 		if status == 0 && errors.Is(err, c.is) {
 			status = c.status

@@ -11,6 +11,7 @@ var words = func() page.Words {
 		"admin.conflict": t("That is not possible as things are: somebody has it already, or the last one has to stay.", "Ce n'est pas possible dans l'état actuel : quelqu'un l'a déjà, ou il faut qu'il en reste un.", "Dat kan niet zoals het nu is: iemand heeft het al, of de laatste moet blijven."),
 		"admin.invalid":  t("Something in the form cannot be right. Nothing was changed.", "Quelque chose dans le formulaire ne peut pas être juste. Rien n'a été changé.", "Iets in het formulier kan niet kloppen. Er is niets gewijzigd."),
 		"admin.full":     t("The disk is full. Nothing was changed, and nothing is lost.", "Le disque est plein. Rien n'a été changé, rien n'est perdu.", "De schijf is vol. Er is niets gewijzigd en niets verloren."),
+		"admin.quota":    t("There is no room left for that: the storage or the number of these is used up. Nothing was changed.", "Il n'y a plus de place pour cela : l'espace de stockage ou le nombre permis est épuisé. Rien n'a été changé.", "Daar is geen plaats meer voor: de opslagruimte of het aantal is op. Er is niets gewijzigd."),
 		"admin.later":    t("That is not possible just now. Please try again in a moment.", "Ce n'est pas possible en ce moment. Réessayez dans un instant.", "Dat kan nu even niet. Probeer het zo meteen opnieuw."),
 
 		"overview.title":        t("Overview", "Vue d'ensemble", "Overzicht"),

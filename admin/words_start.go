@@ -38,5 +38,6 @@ var allWords = func() page.Words {
 	all := maps.Clone(words)
 	maps.Copy(all, startWords)
 	maps.Copy(all, backupWords)
+	maps.Copy(all, sharedWords)
 	return all
 }()

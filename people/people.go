@@ -1,5 +1,5 @@
 // Package people is what happens to a person in every store at once: joining,
-// being suspended, leaving, being deleted.
+// being suspended, leaving, being deleted; and what groups share, of every kind.
 //
 // What it promises: the command line, the administrator's pages and the
 // members' pages all go through here, so that somebody who joined has a

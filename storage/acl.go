@@ -128,6 +128,18 @@ func (tx *Tx) SharedWith(a AccountID) (out []Object) {
 	return out
 }
 
+// SharedItems returns the items of a collection that have entries of their own,
+// in order; 0 is the whole collection.
+func (tx *Tx) SharedItems(c CollectionID) (out []ItemID) {
+	tx.ScanPrefix(key32(0x0a, uint32(c)), func(rest, _ []byte) bool {
+		if id := ItemID(binary.BigEndian.Uint32(rest)); len(out) == 0 || out[len(out)-1] != id {
+			out = append(out, id)
+		}
+		return true
+	})
+	return out
+}
+
 // dropACL takes every entry of an object away.
 func (tx *Tx) dropACL(o Object) {
 	for _, e := range tx.ACL(o) {
