@@ -1,6 +1,7 @@
 package itip
 
 import (
+	"bytes"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -188,5 +189,5 @@ func (s *Service) read(id blob.ID) (text []byte, from string, err error) {
 	if err != nil {
 		return nil, from, nil // what cannot be decoded is no invitation
 	}
-	return text, from, nil
+	return bytes.TrimPrefix(text, []byte("\ufeff")), from, nil // a mark of the mail, not of the copy that is made
 }
