@@ -74,6 +74,20 @@ def theirs(s, b):
             s[k] = b[k]  # of header blocks, which Python does not keep as they were
     return s
 
+def leaves(part, path=""):
+    """Each part that has no parts, with its number (RFC 9051 section 6.4.5.1) and its bytes."""
+    payload = part._payload  # get_payload would decode 8-bit text
+    if part.get_content_maintype() == "multipart":
+        for i, p in enumerate(payload, 1):
+            number = f"{path}.{i}".lstrip(".")
+            yield from leaves(p, number)
+    elif part.get_content_type() == "message/rfc822" and isinstance(payload, list):
+        inner = payload[0]
+        path = path or "1"
+        yield from leaves(inner, path if inner.get_content_maintype() == "multipart" else path + ".1")
+    elif isinstance(payload, str):
+        yield path or "1", payload.encode("ascii", "surrogateescape")
+
 port, user, password = int(sys.argv[1]), sys.argv[2], sys.argv[3]
 sane = sys.stdin.read()
 tls = ssl.create_default_context()
@@ -100,4 +114,9 @@ for n, y in enumerate(sane, 1):
         m = email.parser.BytesParser(policy=policy).parsebytes(answer[0][1])
         compare(n, "ENVELOPE", told(got["ENVELOPE"]), envelope(m))
         compare(n, "BODYSTRUCTURE", mine, theirs(structure(m), mine))
+        for number, body in leaves(m):
+            _, answer = c.fetch(str(n), f"(BODY.PEEK[{number}])")
+            if answer[0][1] != body:
+                bad += 1
+                print(n, f"BODY[{number}]: {len(answer[0][1])} bytes, Python: {len(body)}")
 sys.exit(bad > 0)
