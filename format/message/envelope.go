@@ -123,9 +123,17 @@ func appendAddressField(dst, v []byte) ([]byte, bool) {
 	return append(dst, "NIL"...), false
 }
 
+// maxList is how long a list of addresses becomes; it ends with the one that
+// goes beyond.
+const maxList = 128 << 10
+
 func appendAddresses(dst []byte, list []Addr) []byte {
+	full := len(dst) + maxList
 	dst = append(dst, '(')
 	for _, a := range list {
+		if len(dst) > full {
+			break
+		}
 		dst = append(dst, '(')
 		dst = appendNString(dst, encodeRaw(a.Name))
 		dst = append(dst, " NIL "...)

@@ -41,7 +41,7 @@ func (p *Part) readField(name string, v []byte) {
 		p.Disposition, p.DispositionParams = parseValue(v)
 	case "language":
 		for l := range strings.SplitSeq(string(Unfold(stripComments(v))), ",") {
-			if l = strings.TrimSpace(l); l != "" {
+			if l = strings.TrimSpace(l); l != "" && len(p.Language) < maxParams {
 				p.Language = append(p.Language, l)
 			}
 		}

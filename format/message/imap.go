@@ -1,16 +1,28 @@
 package message
 
 import (
+	"mime"
 	"strconv"
 	"strings"
 	"unicode/utf8"
 )
 
+// maxStructure is about how long a structure becomes by what its parts say of
+// themselves; any further part has its place, type and size, and no more.
+const maxStructure = 512 << 10
+
 // AppendBodyStructure appends a part in IMAP wire form, 7-bit: BODYSTRUCTURE
 // when extended, else BODY.
 func AppendBodyStructure(dst []byte, p *Part, extended bool) []byte {
+	return appendStructure(dst, p, extended, len(dst)+maxStructure)
+}
+
+func appendStructure(dst []byte, p *Part, extended bool, full int) []byte {
+	if len(dst) > full {
+		p = p.bare()
+	}
 	if len(p.Children) > 0 {
-		return appendMultipart(dst, p, extended)
+		return appendMultipart(dst, p, extended, full)
 	}
 	dst = append(dst, '(')
 	dst = AppendString(dst, p.Type)
@@ -23,7 +35,7 @@ func AppendBodyStructure(dst []byte, p *Part, extended bool) []byte {
 	switch {
 	case p.Message != nil:
 		dst = AppendEnvelope(append(dst, ' '), p.Message.Header)
-		dst = AppendBodyStructure(append(dst, ' '), p.Message, extended)
+		dst = appendStructure(append(dst, ' '), p.Message, extended, full)
 		dst = strconv.AppendInt(append(dst, ' '), p.Lines, 10)
 	case p.Type == "message" && p.Subtype == "rfc822": // opaque: too deep, or encoded
 		dst = AppendEnvelope(append(dst, ' '), nil)
@@ -39,10 +51,10 @@ func AppendBodyStructure(dst []byte, p *Part, extended bool) []byte {
 	return append(dst, ')')
 }
 
-func appendMultipart(dst []byte, p *Part, extended bool) []byte {
+func appendMultipart(dst []byte, p *Part, extended bool, full int) []byte {
 	dst = append(dst, '(')
 	for _, c := range p.Children {
-		dst = AppendBodyStructure(dst, c, extended)
+		dst = appendStructure(dst, c, extended, full)
 	}
 	dst = AppendString(append(dst, ' '), p.Subtype)
 	if extended {
@@ -50,6 +62,20 @@ func appendMultipart(dst []byte, p *Part, extended bool) []byte {
 		dst = p.appendExtension(dst)
 	}
 	return append(dst, ')')
+}
+
+// bare is the part without what it says of itself but its type and encoding.
+func (p *Part) bare() *Part {
+	b := &Part{HeaderStart: p.HeaderStart, BodyStart: p.BodyStart, End: p.End, Lines: p.Lines, Type: p.Type, Subtype: p.Subtype, Children: p.Children}
+	if len(p.Encoding) < 20 {
+		b.Encoding = p.Encoding
+	}
+	if p.Message != nil {
+		m := *p.Message
+		m.Header = nil
+		b.Message = &m
+	}
+	return b
 }
 
 // appendExtension appends disposition, language and location: clients take an
@@ -144,26 +170,35 @@ func AppendString(dst []byte, s string) []byte {
 	return append(dst, '"')
 }
 
+// maxRaw is how much of a raw 8-bit text is told; of more it takes somebody who
+// means harm.
+const maxRaw = 16 << 10
+
 // encodeRaw makes raw 8-bit text 7-bit, as encoded words (RFC 2047): UTF-8 when
 // it is, else the single-byte charset it mostly is.
 func encodeRaw(s string) string {
-	ascii := true
+	raw := 0
 	for i := 0; i < len(s); i++ {
 		if s[i] >= 128 || s[i] == 0 {
-			ascii = false
-			break
+			raw++
 		}
 	}
-	if ascii {
+	if raw == 0 {
 		return s
 	}
 	s = strings.ReplaceAll(s, "\x00", "")
-	if utf8.ValidString(s) {
-		return EncodeHeader(s)
+	isUTF8 := utf8.ValidString(s)
+	if s = s[:min(len(s), maxRaw)]; isUTF8 {
+		s = strings.ToValidUTF8(s, "") // a rune may be cut in two
+	} else {
+		latin := make([]rune, 0, len(s))
+		for i := 0; i < len(s); i++ {
+			latin = append(latin, rune(s[i]))
+		}
+		s = string(latin)
 	}
-	latin := make([]rune, 0, len(s))
-	for i := 0; i < len(s); i++ {
-		latin = append(latin, rune(s[i]))
+	if len(s) > maxQuoted && raw > len(s)/3 {
+		return mime.BEncoding.Encode("utf-8", s) // a third as long
 	}
-	return EncodeHeader(string(latin))
+	return EncodeHeader(s)
 }

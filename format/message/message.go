@@ -3,7 +3,9 @@
 //
 // What it promises: any bytes are accepted; nothing panics, nothing takes more
 // than time linear in the input, and memory stays within MaxHeader and
-// MaxParts. What cannot be understood is left as opaque text, never dropped.
+// MaxParts. What cannot be understood is left as opaque text, never dropped. What
+// ENVELOPE and BODYSTRUCTURE tell of a header is never many times as long as it:
+// under a megabyte, whatever it is full of.
 // It does no I/O but on the readers it is given.
 //
 // RFCs: 5322 and 6532 (messages), 2045, 2046, 2183, 2231 (MIME), 2047 (encoded
@@ -22,7 +24,7 @@ const (
 	maxHeaders = 512 << 10 // and of all those in a message
 	MaxDepth   = 50        // of nested parts
 	MaxParts   = 1000
-	maxParams  = 100 // of one field
+	maxParams  = 100 // parameters, or languages, of one field
 )
 
 // A Field is one header field.

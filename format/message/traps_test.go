@@ -72,3 +72,39 @@ func TestEnvelopesInTheWild(t *testing.T) {
 		}
 	}
 }
+
+// Whatever a header is full of, what is told of it is not many times as long.
+func TestStructuresAreBounded(t *testing.T) {
+	fill := func(name, text string) string { return name + ": " + strings.Repeat(text, 50_000/len(text)) + "\r\n" }
+	for name, field := range map[string]string{
+		"a Latin-1 name":     fill("From", "\xe9"),
+		"a UTF-8 name":       fill("From", "é"),
+		"a long name":        fill("From", "x"),
+		"addresses":          fill("From", "\xe9\xe9\xe9 <a@b>, "),
+		"groups":             fill("From", ":"),
+		"a quoted name":      "From: \"" + strings.Repeat("\\\"", 25_000) + "\" <a@b>\r\n",
+		"a subject":          fill("Subject", "\xff\x00"),
+		"a type's params":    "Content-Type: message/rfc822" + strings.Repeat("; a=\"\xe9\xe9\xe9\xe9\xe9\"", 5000) + "\r\n",
+		"another's":          "Content-Disposition: \xe9" + strings.Repeat("; a=\"\xe9\xe9\xe9\xe9\xe9\"", 5000) + "\r\n",
+		"a description":      fill("Content-Description", "\xe9"),
+		"languages":          fill("Content-Language", "\xe9,"),
+		"a long disposition": fill("Content-Disposition", "\xe9"),
+	} {
+		part := "--b\r\n" + field + "Content-Type: message/rfc822\r\n\r\n" + field + "\r\nx\r\n"
+		p := ScanBytes([]byte(field + "Content-Type: multipart/mixed; boundary=b\r\n\r\n" + strings.Repeat(part, 30)))
+		for what, b := range map[string][]byte{"structure": AppendBodyStructure(nil, p, true), "envelope": AppendEnvelope(nil, p.Header)} {
+			if len(b) > maxStructure+maxStructure/2 {
+				t.Errorf("%s: %d bytes of %s", name, len(b), what)
+			}
+			for _, c := range b {
+				if c >= 128 || c == 0 {
+					t.Errorf("%s: 8-bit in the %s", name, what)
+					break
+				}
+			}
+		}
+		if name != "a type's params" && len(p.Children) != 30 {
+			t.Errorf("%s: %d parts", name, len(p.Children))
+		}
+	}
+}
