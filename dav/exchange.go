@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"essaim.coop/essaim/storage"
+	"essaim.coop/essaim/storage/accounts"
 )
 
 // An Exchange is one request and its answer.
@@ -20,6 +21,7 @@ type Exchange struct {
 	engine     *Engine
 	at         location
 	identities []storage.AccountID
+	self       accounts.Account
 	people     map[storage.AccountID]string // hrefs of principals that were looked up
 	reserved   int64                        // of the budget
 }
@@ -106,6 +108,15 @@ func (s *Scope) resolve(segments []string) (Resource, error) {
 		return v, nil
 	}
 	return nil, storage.ErrNotFound
+}
+
+// Lookup finds an account by one of its addresses. The user's own, which is what
+// nearly every path begins with, is not read again for each request.
+func (s *Scope) Lookup(address string) (accounts.Account, error) {
+	if self := s.x.self; self.ID == s.User && address == self.Address {
+		return self, nil
+	}
+	return accounts.Lookup(s.Tx, address)
 }
 
 func (x *Exchange) sees(m *mount) bool {

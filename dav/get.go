@@ -48,7 +48,10 @@ func (x *Exchange) readable(c *conditions) (r Resource, err error) {
 		if err := s.require(r, x.at.raw, PrivRead); err != nil {
 			return err
 		}
-		path := lockPath(x.at, r, nil)
+		path := ""
+		if len(c.lists) > 0 {
+			path = lockPath(x.at, r, nil)
+		}
 		if n, ok := r.(Negotiator); ok {
 			x.Answer.Header().Add("Vary", "Accept")
 			if r, err = n.Negotiate(x.Request.Header.Get("Accept")); err != nil {

@@ -29,6 +29,7 @@ func (e *Engine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	x.identities = e.Directory.Identities(x.User)
+	x.self, _ = e.Directory.ByID(x.User)
 	defer func() {
 		if x.reserved > 0 {
 			e.bodies.give(x.User, x.reserved)

@@ -103,7 +103,7 @@ type plan struct {
 // A planned property has its tags made.
 type planned struct {
 	name               davxml.Name
-	key                string    // that it is held under
+	key                string    // that it is held under, if it is
 	prop               *Property // nil: not of the registry
 	needs              Privileges
 	open, close, empty string
@@ -113,7 +113,7 @@ func (w *Want) plan(k *Kind, tags *davxml.Writer) *plan {
 	if p := w.plans[k]; p != nil {
 		return p
 	}
-	p := &plan{dead: w.all || w.names}
+	p := &plan{dead: w.all || w.names, items: make([]planned, 0, len(w.asked))}
 	has := map[davxml.Name]bool{}
 	add := func(n davxml.Name, prop *Property) {
 		if has[n] {
@@ -144,22 +144,22 @@ func (w *Want) plan(k *Kind, tags *davxml.Writer) *plan {
 
 // newPlanned makes the tags of a property in the namespaces tags has declared.
 func newPlanned(n davxml.Name, prop *Property, tags *davxml.Writer) planned {
-	at := tags.Len()
-	cut := func() string {
-		s := string(tags.Bytes()[at:])
-		tags.Truncate(at)
-		return s
+	p := planned{name: n, prop: prop, needs: PrivRead}
+	if prop == nil || prop.Get == nil {
+		p.key = n.String()
 	}
-	p := planned{name: n, key: n.String(), prop: prop, needs: PrivRead}
 	if prop != nil && prop.Needs != 0 {
 		p.needs = prop.Needs
 	}
+	at := tags.Len()
 	tags.Open(n)
-	p.open = cut()
+	open := tags.Len() - at
 	tags.Close(n)
-	p.close = cut()
+	closed := tags.Len() - at
 	tags.Empty(n)
-	p.empty = cut()
+	all := string(tags.Bytes()[at:])
+	tags.Truncate(at)
+	p.open, p.close, p.empty = all[:open], all[open:closed], all[closed:]
 	return p
 }
 

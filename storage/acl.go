@@ -77,6 +77,7 @@ func (tx *Tx) SetACL(o Object, a AccountID, r Rights) error {
 	} else if err := tx.putACE(o, a, r); err != nil {
 		return err
 	}
+	tx.Touch(Shares)
 	tx.Bump(c.Account)
 	if tx.Household(a) != 0 {
 		tx.Bump(a)
@@ -143,6 +144,7 @@ func (tx *Tx) SharedItems(c CollectionID) (out []ItemID) {
 // dropACL takes every entry of an object away.
 func (tx *Tx) dropACL(o Object) {
 	for _, e := range tx.ACL(o) {
+		tx.Touch(Shares)
 		tx.dropACE(o, e.Account)
 		tx.Bump(e.Account)
 	}

@@ -10,6 +10,11 @@ import (
 // hears of it.
 const House AccountID = 0
 
+// Shares stands for who shares what with whom: Watch(Shares) hears of every
+// entry of an access control list that is made or taken away, and of every
+// folder with such that comes, goes or moves.
+const Shares = ^AccountID(0)
+
 // Touch has the watchers of an account nudged after the commit, without a
 // change to the account.
 func (tx *Tx) Touch(a AccountID) {

@@ -144,7 +144,7 @@ var (
 // home finds a home by its address: the user's own, or one of a group the user
 // is in. Of others nobody is told whether they are there.
 func (t *Tree) home(s *dav.Scope, address string) (*Home, error) {
-	a, err := accounts.Lookup(s.Tx, address)
+	a, err := s.Lookup(address)
 	if err != nil {
 		return nil, fmt.Errorf("home %.80q: %w", address, storage.ErrNotFound)
 	}

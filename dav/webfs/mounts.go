@@ -4,6 +4,8 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"essaim.coop/essaim/dav"
@@ -16,15 +18,46 @@ import (
 // with the user, as of now, is mounted in his tree: a share that is given or
 // taken away, a group that is joined or left, need not know of anybody's tree.
 func Mounting(next http.Handler, db *storage.DB, dir *accounts.Directory, user func(*http.Request) storage.AccountID) http.Handler {
+	m := &mounter{db: db, dir: dir, done: map[storage.AccountID]generation{}}
+	db.Watch(storage.Shares, func() { m.shares.Add(1) })
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasPrefix(r.URL.Path, Prefix) {
 			if a := user(r); a != 0 {
-				// What went wrong shows in what the engine answers.
-				_ = mountAll(db, dir.Identities(a), time.Now())
+				m.mount(a)
 			}
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// A mounter remembers for whom everything is mounted, until anything is shared
+// anew or anybody joins or leaves a group. Safe for concurrent use.
+type mounter struct {
+	db     *storage.DB
+	dir    *accounts.Directory
+	shares atomic.Uint64
+
+	mu   sync.Mutex
+	done map[storage.AccountID]generation
+}
+
+// A generation is of what is shared, and of who there is.
+type generation struct{ shares, people uint64 }
+
+func (m *mounter) mount(a storage.AccountID) {
+	now := generation{m.shares.Load(), m.dir.Generation()}
+	m.mu.Lock()
+	done, ok := m.done[a]
+	m.mu.Unlock()
+	if ok && done == now {
+		return
+	}
+	// What goes wrong shows in what the engine answers.
+	if mountAll(m.db, m.dir.Identities(a), time.Now()) == nil {
+		m.mu.Lock()
+		m.done[a] = now
+		m.mu.Unlock()
+	}
 }
 
 // errMissing is why a View is followed by an Update.

@@ -164,7 +164,7 @@ func (f *folder) member(s *dav.Scope, p files.Place, between []string) dav.Resou
 	return c.build(s)
 }
 
-const pageSize = 50 // a page of an answer has some 150
+const pageSize = 100 // a page of an answer has some 150
 
 // Members are in the order of their names in NFC.
 func (f *folder) Members(s *dav.Scope, after string, fn func(string, dav.Resource) bool) error {

@@ -117,7 +117,7 @@ func homes(s *dav.Scope, find func(string) (dav.Resource, error)) (dav.Resource,
 // is in. It returns the primary address, which all have in common. Whoever else
 // there is, nobody learns here.
 func home(s *dav.Scope, address string) (*files.Tree, string, error) {
-	a, err := accounts.Lookup(s.Tx, address)
+	a, err := s.Lookup(address)
 	if err != nil || !slices.Contains(s.Identities, a.ID) {
 		return nil, "", fmt.Errorf("home %q: %w", address, storage.ErrNotFound)
 	}

@@ -56,9 +56,9 @@ func addrOf(hostport string) netip.Addr {
 }
 
 func (s *Server) connState(c net.Conn, state http.ConnState) {
-	a := addrOf(c.RemoteAddr().String())
-	switch state {
+	switch state { // most changes are those between two requests
 	case http.StateNew:
+		a := addrOf(c.RemoteAddr().String())
 		s.Counters.Accepted.Add(1)
 		s.Counters.Open.Add(1)
 		if !s.conns.add(network(a), s.Trusted(a) || s.proxy(a)) {
@@ -67,6 +67,7 @@ func (s *Server) connState(c net.Conn, state http.ConnState) {
 			_ = c.Close()
 		}
 	case http.StateClosed, http.StateHijacked:
+		a := addrOf(c.RemoteAddr().String())
 		s.Counters.Open.Add(-1)
 		s.conns.done(network(a))
 	}
@@ -77,11 +78,12 @@ type connKey struct{}
 // A connection numbers its requests within its trace.
 type connection struct {
 	trace    *trace.Trace // may be nil
+	peer     netip.Addr
 	requests atomic.Int64
 }
 
 func (s *Server) connContext(ctx context.Context, c net.Conn) context.Context {
-	conn := &connection{}
+	conn := &connection{peer: addrOf(c.RemoteAddr().String())}
 	if s.NewTrace != nil {
 		conn.trace = s.NewTrace(c.RemoteAddr().String())
 	}
@@ -100,8 +102,13 @@ func (s *Server) proxy(a netip.Addr) bool {
 // client returns who asks: the peer, or whom the proxies say they ask for. Of
 // X-Forwarded-For only what our own proxies added is believed: the last address
 // that is not one of them.
-func (s *Server) client(r *http.Request) netip.Addr {
-	a := addrOf(r.RemoteAddr)
+func (s *Server) client(r *http.Request, conn *connection) netip.Addr {
+	var a netip.Addr
+	if conn != nil {
+		a = conn.peer
+	} else {
+		a = addrOf(r.RemoteAddr)
+	}
 	if !s.proxy(a) {
 		return a
 	}

@@ -11,14 +11,25 @@ import (
 // strict sets what every answer has unless its handler says otherwise: a page
 // that runs or loads something must name it.
 func (s *Server) strict(h http.Header, overTLS bool) {
-	h.Set("Content-Security-Policy", "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Referrer-Policy", "same-origin")
-	h.Set("Cross-Origin-Resource-Policy", "same-origin")
-	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	for _, field := range always {
+		h[field.name] = field.value
+	}
 	if s.HSTS && overTLS { // RFC 6797 §7.2: never without
 		h.Set("Strict-Transport-Security", "max-age=31536000")
 	}
+}
+
+// always are those without a condition, in the form of http.Header. Values that
+// are not changed in place can be shared: setting or adding makes another.
+var always = []struct {
+	name  string
+	value []string
+}{
+	{"Content-Security-Policy", []string{"default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"}},
+	{"X-Content-Type-Options", []string{"nosniff"}},
+	{"Referrer-Policy", []string{"same-origin"}},
+	{"Cross-Origin-Resource-Policy", []string{"same-origin"}},
+	{"Cross-Origin-Opener-Policy", []string{"same-origin"}},
 }
 
 // inline are the types that a browser may show: it runs nothing in them.

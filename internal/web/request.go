@@ -2,10 +2,10 @@ package web
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 	"net/netip"
 	"runtime/debug"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -58,9 +58,11 @@ var untraced atomic.Int64 // numbers requests without a trace
 // serve is the outermost handler.
 func (s *Server) serve(rw http.ResponseWriter, r *http.Request) {
 	conn, _ := r.Context().Value(connKey{}).(*connection)
-	q := &request{client: s.client(r), id: fmt.Sprint("http-", untraced.Add(1))}
+	q := &request{client: s.client(r, conn)}
 	if conn != nil && conn.trace != nil {
-		q.id = fmt.Sprintf("%s.%d", conn.trace.ID, conn.requests.Add(1))
+		q.id = conn.trace.ID + "." + strconv.FormatInt(conn.requests.Add(1), 10)
+	} else {
+		q.id = "http-" + strconv.FormatInt(untraced.Add(1), 10)
 	}
 	r = r.WithContext(context.WithValue(r.Context(), requestKey{}, q))
 	w := s.watch(rw, r)

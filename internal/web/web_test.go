@@ -411,7 +411,7 @@ func TestProxiesAreBelievedAndOthersNot(t *testing.T) {
 		{"[::ffff:10.0.0.1]:1", "2001:db8::1", "2001:db8::1"},
 	} {
 		r := &http.Request{RemoteAddr: c.peer, Header: http.Header{"X-Forwarded-For": {c.forwarded}}}
-		if got := s.client(r).String(); got != c.want {
+		if got := s.client(r, nil).String(); got != c.want {
 			t.Errorf("%s for %q is %s, want %s", c.peer, c.forwarded, got, c.want)
 		}
 	}

@@ -86,6 +86,7 @@ func Ensure(tx *storage.Tx, a storage.AccountID, now time.Time) error {
 		return err
 	}
 	t := &Tree{c}
+	tx.Touch(storage.Shares)
 	root := Node{ID: Root, Kind: Folder, Created: now.UnixMilli(), Modified: now.UnixMilli(), Placed: c.Created}
 	if _, _, err := tx.PutItem(c, Root, root.marshal(), 0); err != nil {
 		return err
@@ -210,13 +211,39 @@ func List(tx *storage.Tx, t *Tree, parent storage.ItemID, after string, most int
 	if after != "" {
 		from = append(from, 0) // names hold no NUL
 	}
+	var ids []storage.ItemID
 	tx.Scan(from, t.key('C', parent+1), false, func(_, v []byte) bool {
-		var n Node
-		if n, err = Get(tx, t, storage.ItemID(binary.BigEndian.Uint32(v))); err == nil {
-			out = append(out, n)
-		}
-		return err == nil && len(out) < most
+		ids = append(ids, storage.ItemID(binary.BigEndian.Uint32(v)))
+		return len(ids) < most
 	})
+	return t.nodes(tx, ids)
+}
+
+// nodes returns the nodes of some IDs in their order. Those that came at about
+// the same time, as the files of a folder mostly do, are together in the store,
+// and are read in one go.
+func (t *Tree) nodes(tx *storage.Tx, ids []storage.ItemID) (out []Node, err error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	out = make([]Node, len(ids))
+	if first, last := slices.Min(ids), slices.Max(ids); int(last-first) < 4*len(ids) {
+		at := make([]int, last-first+1) // where in out, from 1
+		for i, id := range ids {
+			at[id-first] = i + 1
+		}
+		tx.Items(t.ID, first, last, func(id storage.ItemID, v []byte) bool {
+			if i := at[id-first]; i > 0 {
+				out[i-1], err = unmarshalNode(id, v)
+			}
+			return err == nil
+		})
+	}
+	for i, id := range ids {
+		if out[i].ID == 0 && err == nil {
+			out[i], err = Get(tx, t, id)
+		}
+	}
 	return out, err
 }
 

@@ -134,6 +134,7 @@ func mount(tx *storage.Tx, t *Tree, s Share, at Attr) error {
 		return err
 	}
 	v := binary.BigEndian.AppendUint32(nil, uint32(s.Target.Collection))
+	tx.Touch(storage.Shares)
 	tx.Put(t.key('H', n.ID), binary.BigEndian.AppendUint32(v, uint32(s.Target.Item)))
 	return e.done()
 }
@@ -216,7 +217,8 @@ func (p Place) Enter(tx *storage.Tx, n Node) (Place, error) {
 	if err == nil {
 		out.Node, err = out.Tree.liveFolder(tx, o.Item)
 	}
-	out.Mount, out.Beyond = &n, true
+	mount := n // only here n has to last
+	out.Mount, out.Beyond = &mount, true
 	return out, err
 }
 

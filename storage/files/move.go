@@ -96,6 +96,9 @@ func (t *Tree) height(tx *storage.Tx, n Node, enough int) int {
 
 // leave takes a node out of its folder, or out of the trash.
 func (e *edit) leave(n Node) error {
+	if n.Kind != File {
+		e.tx.Touch(storage.Shares)
+	}
 	if n.Deleted != 0 {
 		e.tx.Delete(e.trashKey(n))
 		return nil

@@ -7,6 +7,9 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
+	"maps"
+	"slices"
+	"sync/atomic"
 	"time"
 
 	"essaim.coop/essaim/storage"
@@ -76,7 +79,12 @@ func Join(mediaType string, parts ...Content) Content {
 
 // ETag returns a strong entity tag (RFC 9110 §8.8.3), quoted. That of a small
 // body follows from the bytes, so the same bytes have the same tag.
-func (c *Content) ETag() string { return `"` + hex.EncodeToString(c.Tag[:]) + `"` }
+func (c *Content) ETag() string {
+	var b [2 + 2*len(c.Tag)]byte
+	b[0], b[len(b)-1] = '"', '"'
+	hex.Encode(b[1:], c.Tag[:])
+	return string(b[:])
+}
 
 // A Node is one file, folder or mount of a tree.
 type Node struct {
@@ -143,7 +151,7 @@ func (c *Content) append(b []byte) []byte {
 
 func unmarshalNode(id storage.ItemID, v []byte) (Node, error) {
 	n := Node{ID: id}
-	r := reader{b: v}
+	r := reader{b: slices.Clone(v)}
 	if layout := r.byte(); layout != 1 {
 		return n, fmt.Errorf("node %d: layout %d: %w", id, layout, storage.ErrInvalid)
 	}
@@ -173,8 +181,9 @@ func parentIn(row []byte) storage.ItemID {
 
 func appendBytes(b, s []byte) []byte { return append(binary.AppendUvarint(b, uint64(len(s))), s...) }
 
-// A reader takes a row apart. What it returns is copied; once something was
-// missing it is bad and returns zeros.
+// A reader takes a row apart. What it returns is part of the row, which must be
+// a copy where that is kept; once something was missing it is bad and returns
+// zeros.
 type reader struct {
 	b   []byte
 	bad bool
@@ -209,7 +218,7 @@ func (r *reader) uint() uint64 {
 
 func (r *reader) bytes() []byte {
 	if n := r.uint(); n > 0 {
-		return append([]byte(nil), r.take(n)...)
+		return slices.Clip(r.take(n))
 	}
 	return nil
 }
@@ -217,9 +226,38 @@ func (r *reader) bytes() []byte {
 func (r *reader) content(c *Content) {
 	c.Size = int64(r.uint())
 	copy(c.Tag[:], r.take(16))
-	c.Type = string(r.bytes())
+	c.Type = mediaTypes.text(r.bytes())
 	c.Print, c.SHA256, c.SHA1, c.MD5 = r.bytes(), r.bytes(), r.bytes(), r.bytes()
 	for n := r.uint(); n > 0 && !r.bad; n-- {
 		c.Extents = append(c.Extents, Extent{blob.ID(r.uint()), int64(r.uint()), int64(r.uint())})
 	}
+}
+
+// mediaTypes are the texts of those that were read.
+var mediaTypes common
+
+// A common gives the same string for the same bytes, of which there are few. It
+// is safe for concurrent use.
+type common struct {
+	known atomic.Pointer[map[string]string]
+}
+
+const mostCommon = 256
+
+func (c *common) text(b []byte) string {
+	known := c.known.Load()
+	if known != nil {
+		if s, ok := (*known)[string(b)]; ok {
+			return s
+		}
+	}
+	s := string(b)
+	if known == nil {
+		c.known.CompareAndSwap(nil, &map[string]string{s: s})
+	} else if len(*known) < mostCommon && len(s) < 100 {
+		more := maps.Clone(*known)
+		more[s] = s
+		c.known.CompareAndSwap(known, &more)
+	}
+	return s
 }

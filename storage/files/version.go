@@ -3,6 +3,7 @@ package files
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"time"
 
 	"essaim.coop/essaim/storage"
@@ -42,7 +43,7 @@ func (v *Version) marshal() []byte {
 }
 
 func unmarshalVersion(seq storage.ModSeq, b []byte) (Version, error) {
-	r := reader{b: b}
+	r := reader{b: slices.Clone(b)}
 	layout := r.byte()
 	v := Version{Seq: seq, Written: int64(r.uint()), Replaced: int64(r.uint()), By: storage.AccountID(r.uint())}
 	r.content(&v.Content)
