@@ -28,9 +28,8 @@ func (c *Collection) marshal() []byte {
 }
 
 func unmarshalCollection(id CollectionID, b []byte) (*Collection, error) {
-	bad := fmt.Errorf("collection %d: header: %w", id, ErrInvalid)
 	if len(b) < 2 || b[0] != 1 {
-		return nil, bad
+		return nil, badHeader(id)
 	}
 	c := &Collection{ID: id, Kind: Kind(b[1])}
 	var v [10]uint64
@@ -38,12 +37,12 @@ func unmarshalCollection(id CollectionID, b []byte) (*Collection, error) {
 	for i := range v {
 		n := 0
 		if v[i], n = binary.Uvarint(b); n <= 0 {
-			return nil, bad
+			return nil, badHeader(id)
 		}
 		b = b[n:]
 	}
 	if v[9] > uint64(len(b)) {
-		return nil, bad
+		return nil, badHeader(id)
 	}
 	c.Account, c.UIDValidity, c.NextItem, c.Count = AccountID(v[0]), uint32(v[1]), ItemID(v[2]), uint32(v[3])
 	c.Bytes, c.Created, c.Highest, c.Floor, c.LogRows = int64(v[4]), ModSeq(v[5]), ModSeq(v[6]), ModSeq(v[7]), uint32(v[8])
@@ -51,6 +50,10 @@ func unmarshalCollection(id CollectionID, b []byte) (*Collection, error) {
 	c.stored = c.Name
 	c.Extra = append([]byte(nil), b[v[9]:]...)
 	return c, nil
+}
+
+func badHeader(id CollectionID) error {
+	return fmt.Errorf("collection %d: header: %w", id, ErrInvalid)
 }
 
 // appendRanges: how many, then the distance to each run and its length less one.
@@ -65,22 +68,23 @@ func appendRanges(b []byte, rs []Range) []byte {
 	return b
 }
 
+var errLogRow = fmt.Errorf("change log row: %w", ErrInvalid)
+
 func readRanges(b []byte) (rs []Range, rest []byte, err error) {
-	bad := fmt.Errorf("change log row: %w", ErrInvalid)
 	count, n := binary.Uvarint(b)
 	if n <= 0 || count > uint64(len(b)) {
-		return nil, nil, bad
+		return nil, nil, errLogRow
 	}
 	b = b[n:]
 	last := ItemID(0)
 	for range count {
 		d, n := binary.Uvarint(b)
 		if n <= 0 {
-			return nil, nil, bad
+			return nil, nil, errLogRow
 		}
 		l, m := binary.Uvarint(b[n:])
 		if m <= 0 {
-			return nil, nil, bad
+			return nil, nil, errLogRow
 		}
 		b = b[n+m:]
 		r := Range{From: last + ItemID(d)}

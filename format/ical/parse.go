@@ -125,6 +125,9 @@ func (p *parser) take() error {
 		return fmt.Errorf("%w: %s outside of VCALENDAR", ErrSyntax, prop.Name)
 	}
 	c := p.open[len(p.open)-1]
+	if c.Props == nil {
+		c.Props = make([]Prop, 0, 8)
+	}
 	c.Props = append(c.Props, prop)
 	if len(c.Children) == 0 {
 		c.body = p.end
