@@ -80,9 +80,10 @@ func (p *packer) search(at, end int) {
 	}
 }
 
-// reach is an edge from place i.
+// reach is an edge from place i. Of equals bytes as they are win: more of them
+// are cheaper behind them than behind anything else.
 func (p *packer) reach(i int, s step, costs int) {
-	if c := p.cost[i] + uint16(costs); c < p.cost[i+int(s.covers)] {
+	if c, best := p.cost[i]+uint16(costs), p.cost[i+int(s.covers)]; c < best || c == best && s.kind == asRaw {
 		p.cost[i+int(s.covers)], p.step[i+int(s.covers)] = c, s
 	}
 }

@@ -67,6 +67,8 @@ func FuzzPack(f *testing.F) {
 	for _, s := range samples {
 		f.Add([]byte(s))
 	}
+	f.Add([]byte("\xfaü\x93"))
+	f.Add(bytes.Repeat([]byte("\xfaü"), 1000))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		packed := Pack(nil, text)
 		if len(packed) > len(text)+len(text)/3+3 {
