@@ -118,7 +118,7 @@ func (c *cal) scheduled(up *dav.Upload, p *plan) ([]byte, error) {
 	case err != nil || me == "" || !itip.Served(o):
 		return nil, err
 	case organizes:
-		text, err := itip.Organize(old, o, keep, groups)
+		text, err := itip.Organize(old, o, groups)
 		if err == nil && max(len(text), int(up.Body.Size))*(o.Attendees()+membersOf(groups)) > maxCopies {
 			err = calendar.ErrAttendees
 		}

@@ -107,7 +107,7 @@ func (w *work) answer(h *handle, text []byte, organizer, from string) (itip.Resu
 	if err := w.delegated(h, organizer, before); err != nil {
 		return r, err
 	}
-	return r, w.mirror(h, organizer, r.Attendee)
+	return r, w.mirror(h, organizer, func(to string) bool { return to == r.Attendee })
 }
 
 // delegated invites the delegates who are here. Those elsewhere have it from who has
@@ -134,15 +134,15 @@ func (w *work) delegated(h *handle, organizer string, before []string) error {
 // in larger rounds they learn it with the organizer's next change.
 const mostMirrored = 100
 
-// mirror brings the answers that the organizer has into the copies of the other
-// attendees. It is nothing new for them: no item, and no other schedule tag.
-func (w *work) mirror(h *handle, organizer, except string) error {
+// mirror brings the answers that the organizer has into the copies of the attendees
+// but some. It is nothing new for them: no item, and no other schedule tag.
+func (w *work) mirror(h *handle, organizer string, except func(to string) bool) error {
 	all := itip.Attendees(h.obj)
 	if len(all) > mostMirrored {
 		return nil
 	}
 	for _, to := range all {
-		if to == organizer || to == except {
+		if to == organizer || except(to) {
 			continue
 		}
 		if err := w.show(h, to, true); err != nil {

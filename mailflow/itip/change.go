@@ -93,6 +93,11 @@ func (w *work) organized(ch *calendar.Change, old, new *ical.Object, me string) 
 	if new == nil {
 		return nil
 	}
+	if old != nil && mine.obj != nil && !itip.SameAnswers(old, new) {
+		if err := w.mirror(mine, me, func(to string) bool { return status[to] != "" }); err != nil {
+			return err
+		}
+	}
 	return w.note(ch, uid, status)
 }
 

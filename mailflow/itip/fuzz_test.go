@@ -36,7 +36,7 @@ func FuzzMessage(f *testing.F) {
 			}
 			itip.Answer(after, me, "ACCEPTED", "OPAQUE")
 			itip.Note(after, map[string]string{me: "2.0"})
-			if _, err := itip.Organize(o, after, true, []itip.Group{{Address: "ben@coop.example", Members: []string{"x@y.example"}}}); err != nil {
+			if _, err := itip.Organize(o, after, []itip.Group{{Address: "ben@coop.example", Members: []string{"x@y.example"}}}); err != nil {
 				t.Fatal(err)
 			}
 			_ = itip.Allowed(o, after, me)

@@ -65,13 +65,14 @@ func (s *story) expect(what, text string, words []string) {
 	has(s.t, what, text, words...)
 }
 
-// instance is the component of an object that has a RECURRENCE-ID.
+// instance is the component of an object that has a RECURRENCE-ID, or none for
+// "series".
 func instance(text, id string) (string, bool) {
 	for _, c := range strings.Split(text, "BEGIN:V")[1:] {
-		for l := range strings.SplitSeq(c, "\r\n") {
-			if strings.HasPrefix(l, "RECURRENCE-ID") && strings.HasSuffix(l, ":"+id) {
-				return c, true
-			}
+		_, rest, own := strings.Cut(c, "RECURRENCE-ID")
+		at, _, _ := strings.Cut(rest, "\r\n")
+		if own && strings.HasSuffix(at, ":"+id) || !own && id == "series" && strings.HasPrefix(c, "EVENT") {
+			return c, true
 		}
 	}
 	return "", false

@@ -18,6 +18,7 @@ import (
 //	expect anna party.ics LOCATION:Gent !SEQUENCE:2
 //	expect anna party.ics attendee ben PARTSTAT=ACCEPTED    on that line
 //	expect anna party.ics at 20270321T100000Z DTSTART:…     in that instance
+//	expect anna party.ics at series RRULE                   in what is none
 var steps = []step{
 	{"WHO puts FILE", func(s *story, w []string) { s.puts(w[0], w[1], w[1]) }, true},
 	{"WHO puts FILE as NAME", func(s *story, w []string) { s.puts(w[0], w[1], w[2]) }, true},

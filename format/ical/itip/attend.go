@@ -173,6 +173,18 @@ func span(z *zone.Zones, c *ical.Component) (t [3]int64) {
 	return t
 }
 
+// SameAnswers reports whether two states of an object have the same answers of all.
+func SameAnswers(a, b *ical.Object) bool {
+	var all [2][]string
+	for i, o := range []*ical.Object{a, b} {
+		for _, c := range o.Parts {
+			all[i] = append(all[i], c.Value("RECURRENCE-ID"))
+			all[i] = append(all[i], others(c, "")...)
+		}
+	}
+	return slices.Equal(all[0], all[1])
+}
+
 // others are the attendees but one, with what they have said.
 func others(c *ical.Component, me string) (out []string) {
 	for _, p := range c.All("ATTENDEE") {

@@ -150,13 +150,13 @@ func TestInvitationAndAnswer(t *testing.T) {
 
 	// She moves it: everybody is asked again, his alarm stays, old news is ignored.
 	moved := with(t, late, "DTEND:20270310T110000Z", "DTEND:20270310T120000Z")
-	text, err := Organize(late, moved, false, nil)
+	text, err := Organize(late, moved, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	revised := parse(t, text)
 	has(t, revised, "SEQUENCE:2")
-	if text, err := Organize(late, revised, false, nil); text != nil || err != nil {
+	if text, err := Organize(late, revised, nil); text != nil || err != nil {
 		t.Errorf("SEQUENCE is raised twice: %v\n%s", err, text)
 	}
 	out = at(6).Organized(late, revised, anna)
@@ -361,7 +361,7 @@ func FuzzApply(f *testing.F) {
 		if o != nil {
 			at(1).Organized(o, n, me)
 			at(1).Attended(o, n, me)
-			if _, err := Organize(o, n, true, nil); err != nil {
+			if _, err := Organize(o, n, nil); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -399,7 +399,7 @@ func TestReinvites(t *testing.T) {
 		{from + "|RRULE:FREQ=WEEKLY|RDATE:20270304T100000Z", from + "|RRULE:FREQ=WEEKLY", false},
 		{from + "|RRULE:FREQ=WEEKLY|RDATE:20270304T100000Z", from + "|RRULE:FREQ=WEEKLY|RDATE:20270305T100000Z", true},
 	} {
-		text, err := Organize(object(t, c.was+who), object(t, c.is+who), false, nil)
+		text, err := Organize(object(t, c.was+who), object(t, c.is+who), nil)
 		if err != nil || !strings.Contains(string(text), "SEQUENCE:1") || strings.Contains(string(text), "NEEDS-ACTION") != c.anew {
 			t.Errorf("%s, then %s: %v\n%s", c.was, c.is, err, text)
 		}

@@ -1,6 +1,7 @@
 package itip
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,12 +16,12 @@ type Group struct {
 }
 
 // Organize is what is stored of an organizer's new state of an object, nil when it
-// is what was given. SEQUENCE is raised where the program has not done so and the
-// times have changed (RFC 5546 §2.1.4), or somebody is left out; at times at which it
-// was not the answers begin anew (RFC 6638 §3.2.8). What an answer has noted stays. With keep, which is that the client
-// knows no answers since its state (§3.2.10.1), they stay as well. Groups are
+// is what was given. SEQUENCE never goes back, and is raised where the program has not
+// done so and the times have changed (RFC 5546 §2.1.4) or somebody is left out. At
+// times at which it was not the answers begin anew (RFC 6638 §3.2.8); else they stay,
+// whatever the program knows or says of them, as they are the attendees'. Groups are
 // invited with their members.
-func Organize(old, new *ical.Object, keep bool, groups []Group) ([]byte, error) {
+func Organize(old, new *ical.Object, groups []Group) ([]byte, error) {
 	var before *stored
 	after, err := index(new)
 	if err == nil && old != nil {
@@ -31,18 +32,8 @@ func Organize(old, new *ical.Object, keep bool, groups []Group) ([]byte, error) 
 	}
 	p := new.Edit()
 	for id, c := range after.by {
-		var was *ical.Component
 		if before != nil {
-			was = before.by[id]
-		}
-		if was != nil && (Rescheduled(was, c) || uninvites(was, c)) && sequence(c) <= sequence(was) {
-			p.Set(c, ical.Prop{Name: "SEQUENCE", Value: strconv.Itoa(sequence(was) + 1)})
-		}
-		anew := was != nil && reinvites(before, after, was, c)
-		for _, a := range c.All("ATTENDEE") {
-			if q := organized(a, was, anew, keep, Address(c.Value("ORGANIZER"))); q.Line("") != a.Line("") {
-				p.Replace(a, q)
-			}
+			revise(p, before, after, id, c)
 		}
 		expand(p, c, groups)
 	}
@@ -50,6 +41,32 @@ func Organize(old, new *ical.Object, keep bool, groups []Group) ([]byte, error) 
 		return nil, nil
 	}
 	return p.Apply(), nil
+}
+
+// revise holds a component against what it was, be it as an instance like any other.
+func revise(p *ical.Patch, before, after *stored, id string, c *ical.Component) {
+	was := before.by[id]
+	if was == nil && id != "" {
+		was, before = before.regular(c)
+	}
+	if was == nil {
+		return
+	}
+	least := sequence(was)
+	if Rescheduled(was, c) || uninvites(was, c) {
+		least++
+	}
+	if sequence(c) < least {
+		p.Set(c, ical.Prop{Name: "SEQUENCE", Value: strconv.Itoa(least)})
+	}
+	anew := reinvites(before, after, was, c)
+	organizer := Address(c.Value("ORGANIZER"))
+	for _, a := range c.All("ATTENDEE") {
+		known := attendee(was, Address(a.Value))
+		if q := organized(a, known, anew && Address(a.Value) != organizer); q.Line("") != a.Line("") {
+			p.Replace(a, q)
+		}
+	}
 }
 
 // uninvites reports whether a new state leaves out somebody: who is invited again
@@ -63,28 +80,32 @@ func uninvites(was, is *ical.Component) bool {
 	return false
 }
 
-// organized is the line of an attendee in an organizer's new state.
-func organized(a *ical.Prop, was *ical.Component, anew, keep bool, organizer string) ical.Prop {
+// organized is the line of an attendee in an organizer's new state, known what it was.
+func organized(a, known *ical.Prop, anew bool) ical.Prop {
 	q := *a
-	if was == nil {
-		return q
-	}
-	if anew && Address(a.Value) != organizer {
-		if stat := a.Param("PARTSTAT"); stat != "" && !strings.EqualFold(stat, "NEEDS-ACTION") {
+	stat := strings.ToUpper(cmp.Or(a.Param("PARTSTAT"), "NEEDS-ACTION"))
+	if anew {
+		if stat != "NEEDS-ACTION" {
 			q = q.With("PARTSTAT", "NEEDS-ACTION")
 		}
+	} else if known != nil && theirs(known) {
+		if was := strings.ToUpper(cmp.Or(known.Param("PARTSTAT"), "NEEDS-ACTION")); was != stat {
+			q = q.With("PARTSTAT", was)
+		}
 	}
-	known := attendee(was, Address(a.Value))
-	if known == nil {
-		return q
-	}
-	if !q.HasParam(replyParam) && known.HasParam(replyParam) {
-		q = q.With(replyParam, known.Param(replyParam))
-	}
-	if keep && !anew && known.HasParam(replyParam) && known.HasParam("PARTSTAT") {
-		q = q.With("PARTSTAT", known.Param("PARTSTAT"))
+	for _, name := range []string{"SCHEDULE-STATUS", replyParam} {
+		if known != nil && known.HasParam(name) && !q.HasParam(name) {
+			q = q.With(name, known.Param(name))
+		}
 	}
 	return q
+}
+
+// theirs reports whether an attendee answers for themselves: they have done so, or
+// have the invitation in a calendar here. What is known of others is what the
+// organizer has been told in other ways.
+func theirs(known *ical.Prop) bool {
+	return known.HasParam(replyParam) || known.Param("SCHEDULE-STATUS") == "1.2"
 }
 
 // expand invites the members of groups (RFC 5545 §3.2.11).
