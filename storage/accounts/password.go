@@ -139,15 +139,17 @@ type Service struct {
 	log *slog.Logger
 
 	mu   sync.Mutex
-	used map[string]time.Time // app passwords whose use was noted lately
-	goes sync.WaitGroup       // notes being written
+	used map[usedKey]time.Time // app passwords whose use was noted lately
+	goes sync.WaitGroup        // notes being written
 	slow gate
 	hash func(password, salt []byte, time, memory uint32, threads uint8, size uint32) []byte
 }
 
+type usedKey struct{ account, password uint32 }
+
 // NewService makes the service of a store.
 func NewService(db *storage.DB, log *slog.Logger) *Service {
-	return &Service{db: db, dir: NewDirectory(db), log: log, used: map[string]time.Time{}, slow: newGate(max(1, runtime.NumCPU()/2), 32, 3*time.Second), hash: argon2.IDKey}
+	return &Service{db: db, dir: NewDirectory(db), log: log, used: map[usedKey]time.Time{}, slow: newGate(max(1, runtime.NumCPU()/2), 32, 3*time.Second), hash: argon2.IDKey}
 }
 
 // Directory is who there is.
@@ -236,7 +238,7 @@ func (s *Service) noteUse(l sasl.Login, p AppPassword) {
 	if !p.Used.Before(now) {
 		return
 	}
-	k := fmt.Sprint(l.Account, "/", p.ID)
+	k := usedKey{l.Account, p.ID}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.used[k].Before(now) {
