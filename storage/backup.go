@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -8,16 +9,22 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
+	"essaim.coop/essaim/internal/vfs"
 	"essaim.coop/essaim/storage/kv"
 	"essaim.coop/essaim/storage/kv/local"
 )
 
 // Backup copies the store to dir while it is in use. A dir that holds an
 // earlier backup of this store is brought up to date at the price of what
-// changed. The copy is opened and checked: a backup is good only when that
-// report is clean.
+// changed; one that holds anything else, such as a backup from before this store
+// was restored from an older one, is left alone: ErrConflict. The copy is opened
+// and checked: a backup is good only when that report is clean.
 func (db *DB) Backup(ctx context.Context, dir string, opt CheckOptions) (*Report, error) {
+	if err := db.claimBackup(dir); err != nil {
+		return nil, fmt.Errorf("backup to %s: %w", dir, err)
+	}
 	if err := db.kv.Snapshot(ctx, dir); err != nil {
 		return nil, fmt.Errorf("backup to %s: %w", dir, err)
 	}
@@ -27,6 +34,52 @@ func (db *DB) Backup(ctx context.Context, dir string, opt CheckOptions) (*Report
 	}
 	r, err := copied.Check(ctx, opt)
 	return r, errors.Join(err, copied.Close())
+}
+
+// Every backup has a number of its own, which is drawn before it is made, noted
+// in the store, and so in the copy, and written to this file beside it. The store
+// knows the last of them: a backup whose number it does not know is of a course
+// that it has not taken, and the bytes there are not a beginning of its own.
+const (
+	backupMark  = "backup"
+	markSize    = 8
+	marksKnown  = 64
+	anotherOnes = "it holds something else than earlier backups of this store; name another directory, or remove what is there"
+)
+
+// claimBackup fails unless dir is empty or holds a backup of this store, and
+// marks it. A store that cannot be written draws no number.
+func (db *DB) claimBackup(dir string) error {
+	var known []byte
+	if err := db.kv.View(func(r kv.Reader) error { known = bytes.Clone(r.Get(metaKey("backups"))); return nil }); err != nil {
+		return err
+	}
+	mark, err := os.ReadFile(filepath.Join(dir, backupMark))
+	if errors.Is(err, fs.ErrNotExist) {
+		if names, _ := os.ReadDir(dir); slices.ContainsFunc(names, func(n fs.DirEntry) bool { return n.Name() == "tree.db" || n.Name() == "journal" }) {
+			return fmt.Errorf("%s: %w", anotherOnes, ErrConflict)
+		}
+	} else if err != nil {
+		return err
+	} else if !slices.ContainsFunc(slices.Collect(slices.Chunk(known, markSize)), func(k []byte) bool { return bytes.Equal(k, mark) }) {
+		return fmt.Errorf("%s: %w", anotherOnes, ErrConflict)
+	}
+	if db.ro {
+		return nil
+	}
+	mark = make([]byte, markSize)
+	if _, err := rand.Read(mark); err != nil {
+		return err
+	}
+	known = append(known, mark...)
+	known = known[max(0, len(known)-markSize*marksKnown):]
+	if err := db.kv.Update(func(t kv.Tx) error { t.Put(metaKey("backups"), known); return nil }); err != nil {
+		return translate(err)
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	return vfs.WriteFile(vfs.OS, filepath.Join(dir, backupMark), mark)
 }
 
 // Restore makes the store dir, which must not exist or be empty, from a backup.

@@ -13,7 +13,7 @@
 //
 // Key schema; integers are big-endian, values are in codec.go:
 //
-//	01 name                     a fact about the store: schema, upgrade, epoch, clean, scrub
+//	01 name                     a fact about the store: schema, upgrade, epoch, clean, scrub, backups
 //	02 name                     a sequence: the last number given
 //	03 household(4)             quota and use, in bytes
 //	04 account(4)               household, highest ModSeq

@@ -42,6 +42,9 @@ func (e *env) keep(what, dir string) error {
 			return err
 		}
 		r, err := a.keeper.do(ctx, what, dir)
+		if errors.Is(err, fs.ErrPermission) && e.app != nil {
+			err = fmt.Errorf("%w; while the service runs it writes to its data and to the configured backup directory only", err)
+		}
 		return reportTo(out, r, err)
 	})
 }
