@@ -22,7 +22,8 @@ type sharedData struct {
 func (d *Desk) sharedList(x *page.Request) (v sharedData, err error) {
 	from := fromOf(x)
 	from.Rows = groupRows
-	if v.List, err = d.Shared(x.R.Context(), actor(x), SharedIn{From: from}); err != nil {
+	group, _ := strconv.ParseUint(x.R.URL.Query().Get("group"), 10, 32) // 0 is all
+	if v.List, err = d.Shared(x.R.Context(), actor(x), SharedIn{uint32(group), from}); err != nil {
 		return v, err
 	}
 	v.Next, v.Kinds = from.next(len(v.List)), []people.ShareKind{people.Mailbox, people.Folder, people.Calendar, people.AddressBook}

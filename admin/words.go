@@ -126,6 +126,7 @@ var words = func() page.Words {
 
 		"groups.title":    t("Groups", "Groupes", "Groepen"),
 		"groups.explain":  t("A group has an address, a mailbox, a calendar, an address book and a folder that its members share.", "Un groupe a une adresse, une boîte mail, un agenda, un carnet d'adresses et un dossier que ses membres partagent.", "Een groep heeft een adres, een mailbox, een agenda, een adresboek en een map die de leden delen."),
+		"groups.shares":   t("What it shares", "Ce qu'il partage", "Wat ze deelt"),
 		"groups.none":     t("There is no group yet.", "Il n'y a pas encore de groupe.", "Er is nog geen groep."),
 		"groups.forwards": t("also sends to each member", "envoie aussi à chaque membre", "stuurt ook naar elk lid"),
 		"groups.member":   t("Address, here or elsewhere", "Adresse, d'ici ou d'ailleurs", "Adres, hier of elders"),

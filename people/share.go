@@ -44,7 +44,7 @@ func Share(tx *storage.Tx, group storage.AccountID, kind ShareKind, name string,
 	}
 	o, err := makeShared(tx, g.ID, kind, strings.TrimSpace(name), by, now)
 	if err == nil {
-		err = tx.SetProperty(o, 0, markShared, []byte{1})
+		err = mark(tx, kind, g.ID, o, true)
 	}
 	if err != nil {
 		return Shared{}, err
@@ -120,8 +120,8 @@ func GiveRights(tx *storage.Tx, o storage.Object, to storage.AccountID, r storag
 	if err := tx.SetACL(o, to, r); err != nil {
 		return err
 	}
-	if r == 0 && !s.Standard && tx.Property(o, 0, markShared) == nil { // it stays in the list
-		if err := tx.SetProperty(o, 0, markShared, []byte{1}); err != nil {
+	if r == 0 && !s.Standard { // it stays in the list
+		if err := mark(tx, s.Kind, s.Group.ID, o, true); err != nil {
 			return err
 		}
 	}
@@ -169,6 +169,9 @@ func (s Shared) remove(tx *storage.Tx, at files.Attr) error {
 		return contacts.Delete(tx, b)
 	}
 	boxes, err := mailbox.List(tx, s.Group.ID)
+	if err == nil {
+		err = mark(tx, s.Kind, s.Group.ID, s.Object, false)
+	}
 	for _, b := range boxes {
 		if err == nil && (b.Name == s.Name || below(b.Name, s.Name)) {
 			err = mailbox.Delete(tx, b)

@@ -41,11 +41,29 @@ type Shared struct {
 	Rights   []storage.ACE // beside those of the group's members, who can write
 }
 
-// markShared is the property of what was made here to be shared.
-const markShared = "shared"
+// markOf is the property of what was made here to be shared, and the object it
+// is kept with: of a mailbox that is the group, as a mailbox's bytes are those
+// of its messages.
+func markOf(kind ShareKind, g storage.AccountID, o storage.Object) (storage.Object, string) {
+	if kind == Mailbox {
+		return storage.AccountObject(g), fmt.Sprint("shared mailbox ", o.Collection)
+	}
+	return o, "shared"
+}
 
-func isShared(tx *storage.Tx, o storage.Object) bool {
-	return tx.Property(o, 0, markShared) != nil || len(tx.ACL(o)) > 0
+func marked(tx *storage.Tx, kind ShareKind, g storage.AccountID, o storage.Object) bool {
+	at, name := markOf(kind, g, o)
+	return tx.Property(at, 0, name) != nil
+}
+
+// mark sets the property, or takes it away.
+func mark(tx *storage.Tx, kind ShareKind, g storage.AccountID, o storage.Object, on bool) error {
+	at, name := markOf(kind, g, o)
+	var value []byte
+	if on {
+		value = []byte{1}
+	}
+	return tx.SetProperty(at, 0, name, value)
 }
 
 // SharedBy is what a group shares, its inbox and its files first.
@@ -98,7 +116,7 @@ func sharedMail(tx *storage.Tx, g accounts.Account) (out []Shared, err error) {
 	var tops []*mailbox.Mailbox
 	for _, b := range boxes { // in order of names: what is below comes later
 		above := slices.ContainsFunc(tops, func(t *mailbox.Mailbox) bool { return below(b.Name, t.Name) })
-		if !above && (b.Name == "INBOX" || isShared(tx, b.ID.Object())) {
+		if !above && (b.Name == "INBOX" || marked(tx, Mailbox, g.ID, b.ID.Object()) || len(tx.ACL(b.ID.Object())) > 0) {
 			tops = append(tops, b)
 		}
 	}
@@ -147,7 +165,7 @@ func sharedFolders(tx *storage.Tx, g accounts.Account) (out []Shared, err error)
 	tops := tx.SharedItems(t.ID)
 	list, err := files.List(tx, t, files.Root, "", mostFolders)
 	for _, n := range list {
-		if n.Kind == files.Folder && tx.Property(storage.Object{Collection: t.ID, Item: n.ID}, 0, markShared) != nil && !slices.Contains(tops, n.ID) {
+		if n.Kind == files.Folder && marked(tx, Folder, g.ID, storage.Object{Collection: t.ID, Item: n.ID}) && !slices.Contains(tops, n.ID) {
 			tops = append(tops, n.ID)
 		}
 	}

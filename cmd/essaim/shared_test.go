@@ -192,6 +192,14 @@ func TestWhatThePageSharesIsInThePrograms(t *testing.T) {
 			t.Errorf("who may %s puts a message there: %v", c.rights, err)
 		}
 	}
+	inOrder := func() {
+		t.Helper()
+		r, err := a.db.Check(t.Context(), storage.CheckOptions{Bodies: true, Hooks: checks})
+		if err != nil || !r.Clean() {
+			t.Errorf("%v %v", r.Problems, err)
+		}
+	}
+	inOrder()
 	give("none")
 	if got := sees(outside, "Plans/"); len(got) != 0 {
 		t.Errorf("what was taken away is still seen: %v", got)
@@ -205,8 +213,5 @@ func TestWhatThePageSharesIsInThePrograms(t *testing.T) {
 	if got := sees(inside, "Potager/Plans/"); len(got) != 0 {
 		t.Errorf("what was removed is still seen: %v", got)
 	}
-	r, err := a.db.Check(t.Context(), storage.CheckOptions{Bodies: true, Hooks: checks})
-	if err != nil || !r.Clean() {
-		t.Errorf("%v %v", r.Problems, err)
-	}
+	inOrder()
 }
