@@ -96,6 +96,6 @@ type cause struct {
 func causes(w kv.Written) []cause {
 	return []cause{
 		{"bodies", w.Bodies}, {"redo", w.Redo}, {"frames", w.Frames}, {"rest", w.Rest},
-		{"zeros", w.Zeros}, {"files", w.Files}, {"tree", w.Tree}, {"spare", w.Spare},
+		{"files", w.Files}, {"tree", w.Tree}, {"spare", w.Spare},
 	}
 }

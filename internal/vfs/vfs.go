@@ -35,6 +35,9 @@ type File interface {
 	Sync() error
 	Truncate(size int64) error
 	Size() (int64, error)
+	// Allocate takes space for a range up to off+n, which lengthens the file with
+	// zeros. Who fails to get it can still write.
+	Allocate(off, n int64) error
 	// Punch gives the space of a range back; it then reads as zeros. It is a
 	// hint: where the file system cannot, nothing happens.
 	Punch(off, n int64) error
@@ -101,6 +104,14 @@ func (f osFile) Size() (int64, error) {
 		return 0, err
 	}
 	return st.Size(), nil
+}
+
+func (f osFile) Allocate(off, n int64) error {
+	for {
+		if err := unix.Fallocate(int(f.Fd()), 0, off, n); !errors.Is(err, unix.EINTR) {
+			return err
+		}
+	}
 }
 
 func (f osFile) Punch(off, n int64) error {

@@ -118,7 +118,6 @@ type Written struct {
 	Redo   uint64 // what transactions did, in the journal
 	Frames uint64 // the journal's own headers
 	Rest   uint64 // of blocks that a group does not fill, which are written again with the next
-	Zeros  uint64 // written ahead of the journal
 	Files  uint64 // large bodies
 	Tree   uint64 // pages of checkpoints, and of compaction
 	Spare  uint64 // pages of the spare copy of the tree

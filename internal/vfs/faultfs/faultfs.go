@@ -329,6 +329,15 @@ func (x *file) Size() (int64, error) {
 	return int64(len(x.i.now)), nil
 }
 
+func (x *file) Allocate(off, n int64) error {
+	return x.fs.change("allocate", x.name, func() {
+		if end := off + n; end > int64(len(x.i.now)) {
+			x.i.now = append(x.i.now, make([]byte, end-int64(len(x.i.now)))...)
+			x.i.resized = true
+		}
+	})
+}
+
 func (x *file) Punch(off, n int64) error {
 	return x.fs.change("punch", x.name, func() {
 		for k := off; k < min(off+n, int64(len(x.i.now))); k++ {

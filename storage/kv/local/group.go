@@ -271,9 +271,7 @@ func (db *DB) append(g *group) error {
 		db.out = s
 	}
 	s, n := db.out, int64(len(b))
-	b, ahead := s.pad(b)
-	g.buf = b // its memory is used again
-	if err := s.write(b, s.end+n); err != nil {
+	if err := s.write(b, max(block, min(maxAhead, db.opt.Segment/8))); err != nil {
 		return full(err)
 	}
 	if db.opt.mutant != mutantNoSync {
@@ -284,7 +282,7 @@ func (db *DB) append(g *group) error {
 	for _, e := range g.redo {
 		db.noteRedo(extent{s.number, s.end + e.offset, e.n})
 	}
-	db.written.group(g, s.end, n, ahead)
+	db.written.group(g, s.end, n)
 	s.end += n
 	db.since += n + g.freed
 	db.seq++

@@ -46,7 +46,7 @@ const flagPacked = 1
 
 const (
 	block    = 4 << 10 // of file systems, and the least that the kernel writes
-	maxAhead = 32 << 10
+	maxAhead = 1 << 20
 )
 
 // A segment is one file of the journal.
@@ -54,8 +54,8 @@ type segment struct {
 	number uint32
 	file   vfs.File
 	end    int64 // behind the last frame
-	padded int64 // size of the file: zeros between end and here
-	ahead  int64 // bytes of zeros that the next small frame adds when it makes the file grow
+	size   int64 // of the file, at least: zeros between end and here
+	grows  bool  // as no space can be taken ahead
 }
 
 func (db *DB) segmentPath(n uint32) string { return db.path("journal", fmt.Sprintf("%08d", n)) }
@@ -82,43 +82,34 @@ func (db *DB) newSegment(n uint32, prev int64) (*segment, error) {
 		return nil, err
 	}
 	db.files.put(n, f)
-	return &segment{number: n, file: f, end: segmentHeader, padded: segmentHeader}, nil
+	return &segment{number: n, file: f, end: segmentHeader, size: segmentHeader}, nil
 }
 
-// pad adds zeros to a frame that makes the file grow, up to the end of its
-// block: those cost nothing, and the frames that fit there do not make the file
-// grow. A sync that must also commit the size is two flushes of the device, not
-// one. Small frames in a row get ever more zeros ahead of them; among large
-// ones, which would write over them, there are none.
-func (s *segment) pad(b []byte) (padded []byte, ahead int64) {
-	small, end := len(b) < block, s.end+int64(len(b))
-	if !small {
-		s.ahead = 0
-	}
-	if end <= s.padded {
-		return b, 0
-	}
-	ahead = s.ahead
-	if small {
-		s.ahead = min(maxAhead, 2*s.ahead+block)
-	}
-	return append(b, make([]byte, -end&(block-1)+ahead)...), ahead
-}
-
-// write writes a padded frame, which ends at end, behind the last one. Only
-// whole blocks that nothing will write again are written at once: the page
+// write writes a frame behind the last one. Where it makes the file grow, space
+// is taken ahead of it: syncs then commit no size and no free space, only, once
+// for each block, that it has been written. For a group of 400 bytes ext4 writes
+// 5.8 instead of 17.9 KB and seldom flushes the device twice; for one of 16,000
+// it writes 32 instead of 41 KB. (Zeros written ahead would spare the second
+// flush for that, too, and cost 37.)
+//
+// Only whole blocks that nothing will write again are written at once: the page
 // cache keeps what was written at once in one piece, and counts, or even writes
 // (XFS of Linux 5.18 to 6.5), the whole piece again for each byte that changes.
-func (s *segment) write(b []byte, end int64) error {
-	at, whole := s.end, end&^(block-1)
-	for len(b) > 0 {
-		n := min(int64(len(b)), max(whole-at, block-at&(block-1)))
+func (s *segment) write(b []byte, ahead int64) error {
+	end := s.end + int64(len(b))
+	if end > s.size && !s.grows {
+		size := (end + ahead) &^ (block - 1)
+		if s.grows = s.file.Allocate(s.size, size-s.size) != nil; !s.grows {
+			s.size = size
+		}
+	}
+	for at, whole := s.end, end&^(block-1); at < end; {
+		n := min(end-at, max(whole-at, block-at&(block-1)))
 		if _, err := s.file.WriteAt(b[:n], at); err != nil {
 			return err
 		}
 		at, b = at+n, b[n:]
 	}
-	s.padded = max(s.padded, at)
 	return nil
 }
 

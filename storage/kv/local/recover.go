@@ -259,14 +259,14 @@ func (db *DB) cutTail(n uint32, file vfs.File, end int64) error {
 		return err
 	}
 	db.torn = !clean
-	db.out = &segment{number: n, file: file, end: end, padded: size}
+	db.out = &segment{number: n, file: file, end: end, size: size}
 	if clean || db.opt.ReadOnly {
 		return nil
 	}
 	if err := file.Truncate(end); err != nil {
 		return err
 	}
-	db.out.padded = end
+	db.out.size = end
 	return file.Sync()
 }
 

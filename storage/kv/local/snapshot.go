@@ -91,7 +91,7 @@ func (db *DB) copySegments(ctx context.Context, dir string, pos position) error 
 }
 
 // copyTail copies what path does not have yet of the first end bytes of f. The
-// last pieces it has are copied again: they may have been padding.
+// last pieces it has are copied again: an earlier copy may have been cut there.
 func copyTail(ctx context.Context, path string, f io.ReaderAt, end int64) error {
 	out, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
@@ -103,7 +103,7 @@ func copyTail(ctx context.Context, path string, f io.ReaderAt, end int64) error 
 		return err
 	}
 	buf := make([]byte, 1<<20)
-	for off := max(0, min(st.Size(), end)-maxAhead-2*block); off < end; {
+	for off := max(0, min(st.Size(), end)-maxAhead); off < end; {
 		n, err := f.ReadAt(buf[:min(int64(len(buf)), end-off)], off)
 		if n == 0 {
 			return err

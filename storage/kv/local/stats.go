@@ -12,12 +12,11 @@ import (
 
 // written counts bytes by cause, as kv.Written tells them.
 type written struct {
-	bodies, redo, frames, rest, zeros, files, tree, spare atomic.Uint64
+	bodies, redo, frames, rest, files, tree, spare atomic.Uint64
 }
 
-// group counts a group's frame, which was written at off with zeros ahead of
-// the block it ends in.
-func (w *written) group(g *group, off, frame, ahead int64) {
+// group counts a group's frame, which was written at off.
+func (w *written) group(g *group, off, frame int64) {
 	bodies, redo := int64(0), int64(0)
 	for _, b := range g.bodies {
 		if b.from == "" {
@@ -34,7 +33,6 @@ func (w *written) group(g *group, off, frame, ahead int64) {
 	w.redo.Add(uint64(redo))
 	w.frames.Add(uint64(frame - bodies - redo))
 	w.rest.Add(uint64(to - from - frame))
-	w.zeros.Add(uint64(ahead))
 }
 
 // writeTree runs a transaction of a tree and counts the pages it wrote.
@@ -57,7 +55,7 @@ func (db *DB) Stats() kv.Stats {
 		Checkpoints: db.checkpoints.Load(),
 		Written: kv.Written{
 			Bodies: w.bodies.Load(), Redo: w.redo.Load(), Frames: w.frames.Load(), Rest: w.rest.Load(),
-			Zeros: w.zeros.Load(), Files: w.files.Load(), Tree: w.tree.Load(), Spare: w.spare.Load(),
+			Files: w.files.Load(), Tree: w.tree.Load(), Spare: w.spare.Load(),
 		},
 	}
 	db.shown.RLock()
