@@ -137,8 +137,8 @@ func candidates(x *dav.Exchange, f *filter.Comp) (out []candidate, err error) {
 		if k.Account != s.User && byAlarm(f) {
 			from, to = calendar.Ever, calendar.Forever // the index knows the owner's
 		}
-		return calendar.Query(s.Tx, k.ID, types, from, to, func(o calendar.Object) bool {
-			out = append(out, candidate{item: o.Item})
+		return calendar.Candidates(s.Tx, k.ID, types, from, to, func(id storage.ItemID) bool {
+			out = append(out, candidate{item: id})
 			return true
 		})
 	})

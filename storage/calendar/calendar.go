@@ -11,8 +11,8 @@
 // Key schema, beside the resources (one collection per calendar, its name the last
 // segment of its URL, its header in Extra; the tail of the rows in object.go):
 //
-//	's' calendar(4) type(1) month(2) item(4) nothing: it has something in that month
-//	't' calendar(4) type(1) item(4)         nothing: it has in more months than are listed
+//	's' calendar(4) type(1) month(2) item(4) first, last: it may have something in that month
+//	't' calendar(4) type(1) item(4)         first, last: it may in more months than are listed
 //	'u' calendar(4)                         the time zone, a VTIMEZONE in a VCALENDAR
 //	'j' calendar(4) item(4)                 due(8) since(8): when to look at its e-mail alarms (alarm.go)
 //	'z' due(8) calendar(4) item(4)          nothing: the same by deadline, in seconds since 1970

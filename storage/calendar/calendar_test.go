@@ -277,8 +277,9 @@ func TestPurge(t *testing.T) {
 
 func TestCheckFindsDamage(t *testing.T) {
 	for name, harm := range map[string]func(tx *storage.Tx, c Calendar, o Object){
-		"month lost":       func(tx *storage.Tx, c Calendar, o Object) { o.unindex(tx, c.ID) },
-		"month of nothing": func(tx *storage.Tx, c Calendar, _ Object) { tx.Put(monthKey(c.ID, Event, 24000, 77), []byte{}) },
+		"month lost":            func(tx *storage.Tx, c Calendar, o Object) { o.unindex(tx, c.ID) },
+		"month of another time": func(tx *storage.Tx, c Calendar, o Object) { o.rows(c.ID, func(k []byte) { tx.Put(k, []byte{2, 4}) }) },
+		"month of nothing":      func(tx *storage.Tx, c Calendar, _ Object) { tx.Put(monthKey(c.ID, Event, 24000, 77), []byte{}) },
 		"tail damaged": func(tx *storage.Tx, c Calendar, o Object) {
 			_ = resource.Touch(tx, c.Collection, &o.Resource, []byte{1})
 		},

@@ -1,6 +1,7 @@
 package calendar
 
 import (
+	"bytes"
 	"encoding/binary"
 
 	"essaim.coop/essaim/storage"
@@ -95,7 +96,7 @@ func (c Calendar) check(tx *storage.Tx, r *storage.Report) {
 			return true
 		}
 		o.rows(c.ID, func(k []byte) {
-			if rows++; tx.Get(k) == nil {
+			if rows++; !bytes.Equal(tx.Get(k), o.extent()) {
 				r.Problem("calendar %d: object %d is not in its months: %x", c.ID, id, k)
 			}
 		})

@@ -60,9 +60,20 @@ func TestQueryGivesCandidates(t *testing.T) {
 	for range 12 {
 		from := time.Date(2016+rng.IntN(20), time.Month(1+rng.IntN(12)), 1, 0, 0, 0, 0, time.UTC)
 		r := filter.Range{Start: from, End: from.AddDate(0, 1, 0)}
-		got := map[string]bool{}
+		if years := rng.IntN(4); years == 3 {
+			r.End = from.AddDate(years, 0, 0) // beyond the index
+		}
+		got, items := map[string]bool{}, map[storage.ItemID]bool{}
 		err := h.View(func(tx *storage.Tx) error {
-			return Query(tx, h.calendar(tx, h.a).ID, Event, r.Start.Unix(), r.End.Unix(), func(o Object) bool {
+			id := h.calendar(tx, h.a).ID
+			err := Candidates(tx, id, Event, r.Start.Unix(), r.End.Unix(), func(i storage.ItemID) bool { items[i] = true; return true })
+			if err != nil {
+				return err
+			}
+			return Query(tx, id, Event, r.Start.Unix(), r.End.Unix(), func(o Object) bool {
+				if !items[o.Item] {
+					t.Errorf("%s is no candidate", o.Name)
+				}
 				if got[o.Name] {
 					t.Errorf("%s is given twice", o.Name)
 				}
@@ -72,6 +83,9 @@ func TestQueryGivesCandidates(t *testing.T) {
 		})
 		if err != nil {
 			t.Fatal(err)
+		}
+		if len(items) != len(got) {
+			t.Errorf("%d candidates, %d objects", len(items), len(got))
 		}
 		opened += len(got)
 		f := filter.Comp{Name: "VCALENDAR", Comps: []filter.Comp{{Name: "VEVENT", Range: &r}}}
