@@ -67,7 +67,7 @@ var words = func() page.Words {
 		"person.name":           t("Name", "Nom", "Naam"),
 		"person.facts":          t("Facts", "En bref", "Feiten"),
 		"person.household":      t("Household", "Foyer", "Huishouden"),
-		"person.see":            t("see", "voir", "zie"),
+		"person.see":            t("see it", "le voir", "bekijken"),
 		"person.since":          t("Joined", "Arrivée", "Lid sinds"),
 		"person.devices":        t("Devices", "Appareils", "Toestellen"),
 		"person.lastuse":        t("Last use", "Dernière utilisation", "Laatst gebruikt"),

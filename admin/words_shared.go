@@ -48,6 +48,7 @@ var sharedWords = func() page.Words {
 		"shared.who":        t("Who may", "Qui peut", "Wie mag"),
 		"shared.whoexplain": t("Who is in the group %s can write. Others can do here what they are given below.", "Qui fait partie du groupe %s peut écrire. Les autres peuvent ici ce qui leur est donné ci-dessous.", "Wie in de groep %s zit kan schrijven. Anderen mogen hier wat hieronder gegeven is."),
 		"shared.give":       t("Give rights", "Donner des droits", "Rechten geven"),
+		"shared.take":       t("Take away", "Retirer", "Intrekken"),
 		"shared.member":     t("Address of a member or a group", "Adresse d'un membre ou d'un groupe", "Adres van een lid of een groep"),
 		"shared.may":        t("May", "Peut", "Mag"),
 		"shared.may.read":   t("may read", "peut lire", "mag lezen"),
