@@ -227,7 +227,7 @@ func (t *Tree) nodes(tx *storage.Tx, ids []storage.ItemID) (out []Node, err erro
 		return nil, nil
 	}
 	out = make([]Node, len(ids))
-	if first, last := slices.Min(ids), slices.Max(ids); int(last-first) < 4*len(ids) {
+	if first, last := slices.Min(ids), slices.Max(ids); last-first < storage.ItemID(4*len(ids)) {
 		at := make([]int, last-first+1) // where in out, from 1
 		for i, id := range ids {
 			at[id-first] = i + 1
