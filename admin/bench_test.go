@@ -81,7 +81,7 @@ func TestTheQueueAndTheGroupsHaveMorePages(t *testing.T) {
 func BenchmarkPage(b *testing.B) {
 	o := office(b)
 	o.crowd(498)
-	for _, path := range []string{"/admin", "/admin/people", "/admin/people/2", "/admin/households", "/admin/invitations", "/admin/groups", "/admin/queue", "/admin/log"} {
+	for _, path := range []string{"/admin", "/admin/people", "/admin/people/2", "/admin/households", "/admin/invitations", "/admin/groups", "/admin/shared", "/admin/queue", "/admin/log"} {
 		b.Run(strings.ReplaceAll(path[1:], "/", "-"), func(b *testing.B) {
 			b.ReportAllocs()
 			var w *httptest.ResponseRecorder

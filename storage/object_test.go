@@ -61,6 +61,9 @@ func TestRightsOnItemsAndCollections(t *testing.T) {
 		return tx.SetACL(sub, other, RightLookup|RightRead)
 	})
 	must(t, db, func(tx *Tx) error {
+		if got := tx.SharedItems(id); len(got) != 2 || got[0] != 0 || got[1] != sub.Item {
+			t.Errorf("items with entries: %v", got)
+		}
 		if got := tx.SharedWith(other); len(got) != 2 || got[0] != id.Object() || got[1] != sub {
 			t.Errorf("shared with: %v", got)
 		}

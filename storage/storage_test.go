@@ -275,6 +275,11 @@ func TestBackupUnderLoadRestores(t *testing.T) {
 		<-done
 	}
 	restored := filepath.Join(t.TempDir(), "restored")
+	stopped, stop := context.WithCancel(context.Background())
+	stop()
+	if err := Restore(stopped, dir, restored+"-stopped"); !errors.Is(err, context.Canceled) {
+		t.Errorf("a restore that was stopped: %v", err)
+	}
 	if err := Restore(context.Background(), dir, restored); err != nil {
 		t.Fatal(err)
 	}
