@@ -104,7 +104,7 @@ func (g *generator) id() string {
 	case 2:
 		return fmt.Sprintf("<20261124%06d.%s@%s>", g.rng.IntN(1e6), strings.ToUpper(g.hex(10)), host)
 	}
-	return fmt.Sprintf("<%d.%d.%d.JavaMail.root@%s>", g.rng.IntN(1e9), g.rng.IntN(1e9), 1764000000000+g.rng.IntN(1e9), host)
+	return fmt.Sprintf("<%d.%d.%d.JavaMail.root@%s>", g.rng.IntN(1e9), g.rng.IntN(1e9), 1764000000000+int64(g.rng.IntN(1e9)), host)
 }
 
 // header writes the fields every message has, and some that many have.
