@@ -107,7 +107,7 @@ func Restore(ctx context.Context, backup, dir string) error {
 	if _, err := rand.Read(epoch); err != nil {
 		return err
 	}
-	to, err := local.Open(dir, local.Options{})
+	to, err := local.Open(dir, local.Options{Passing: true})
 	if err != nil {
 		return err
 	}

@@ -58,6 +58,7 @@ type Options struct {
 	Ballast  int64         // bytes kept for a full disk's clean-up (16 MiB; -1 none)
 	Spare    int64         // bytes of journal by which the spare copy of the tree may be behind (64 MiB; -1 none)
 	ReadOnly bool          // no Update; nothing is changed on disk
+	Passing  bool          // not to be served: maps no more than there is, as on 32 bits there is no room for two
 
 	tree   string // the tree's file, if not tree.db
 	mutant mutant // deliberate faults, for the test that the tests find them

@@ -50,6 +50,9 @@ func (db *DB) openTree() error {
 	path := db.path(db.opt.tree)
 	opt := treeOptions()
 	opt.ReadOnly = db.opt.ReadOnly
+	if opt.ReadOnly || db.opt.Passing {
+		opt.InitialMmapSize = 0
+	}
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) && !db.opt.ReadOnly {
 		if err := db.mayBegin(); err != nil {
 			return err
