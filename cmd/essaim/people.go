@@ -13,6 +13,7 @@ import (
 	"essaim.coop/essaim/smtp"
 	"essaim.coop/essaim/storage"
 	"essaim.coop/essaim/storage/accounts"
+	"essaim.coop/essaim/storage/audit"
 	"essaim.coop/essaim/storage/calendar"
 	"essaim.coop/essaim/storage/contacts"
 	"essaim.coop/essaim/storage/files"
@@ -61,7 +62,7 @@ func (loopback) Network() string { return "tcp" }
 func (loopback) String() string  { return "127.0.0.1" }
 
 // checks are the rooms' own parts of a check.
-var checks = []storage.CheckHook{accounts.Check, mailbox.Check, locks.Check, files.Check, resource.Check, calendar.Check, contacts.Check, queue.Check, itip.Check}
+var checks = []storage.CheckHook{accounts.Check, mailbox.Check, locks.Check, files.Check, resource.Check, calendar.Check, contacts.Check, queue.Check, itip.Check, audit.Check}
 
 // update and view wrap a transaction of a command.
 func update(what string, fn func(tx *storage.Tx, now time.Time) error) storeCmd {

@@ -134,7 +134,7 @@ func (l *line) chunks() (n int64) {
 }
 
 func (d *door) request(method, path, body string, header ...string) []byte {
-	r, err := http.NewRequest(method, "http://"+d.address+HomePath("ann@coop.example")+path, strings.NewReader(body))
+	r, err := http.NewRequest(method, "http://"+d.address+homePath("ann@coop.example")+path, strings.NewReader(body))
 	if err != nil {
 		d.t.Fatal(err)
 	}

@@ -125,7 +125,7 @@ func (h *house) do(who, method, path, body string, header ...string) reply {
 
 func (h *house) url(who, path string) string {
 	if !strings.HasPrefix(path, "/") {
-		path = HomePath(who+"@coop.example") + path
+		path = homePath(who+"@coop.example") + path
 	}
 	return h.srv.URL + path
 }
@@ -175,3 +175,6 @@ func (h *house) names(who, path string) (out []string) {
 	}
 	return out
 }
+
+// homePath is the URL path of an account's files.
+func homePath(address string) string { return dav.Path("dav", "files", address) + "/" }

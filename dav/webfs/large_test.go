@@ -104,7 +104,7 @@ func TestLargeTreeIsLeft(t *testing.T) {
 	n := h.grow("ann", "big", 10_000)
 	ctx, cancel := context.WithCancel(context.Background())
 	r := httptest.NewRequest("COPY", h.url("ann", "big/"), nil).WithContext(ctx)
-	r.RequestURI = HomePath("ann@coop.example") + "big/"
+	r.RequestURI = homePath("ann@coop.example") + "big/"
 	r.SetBasicAuth("ann", "x")
 	r.Header.Set("Destination", h.url("ann", "copy/"))
 	r.Header.Set("Host", strings.TrimPrefix(h.srv.URL, "http://"))
@@ -119,7 +119,7 @@ func TestLargeTreeIsLeft(t *testing.T) {
 		"SEARCH": fmt.Sprintf(searchBody, "%nowhere%", ""), "PROPFIND": fileProps, "REPORT": fmt.Sprintf(syncBody, "", "infinite"),
 	} {
 		r := httptest.NewRequest(method, h.url("ann", "big/flat/"), strings.NewReader(body)).WithContext(ctx)
-		r.RequestURI = HomePath("ann@coop.example") + "big/flat/"
+		r.RequestURI = homePath("ann@coop.example") + "big/flat/"
 		r.SetBasicAuth("ann", "x")
 		r.Header.Set("Depth", "1")
 		w := httptest.NewRecorder()

@@ -19,12 +19,12 @@ func TestSearch(t *testing.T) {
 	ask := func(where, order string) (hrefs []string) {
 		t.Helper()
 		body := `<D:searchrequest xmlns:D="DAV:"><D:basicsearch><D:select><D:prop><D:displayname/></D:prop></D:select>` +
-			`<D:from><D:scope><D:href>` + HomePath("ann@coop.example") + `</D:href><D:depth>infinity</D:depth></D:scope></D:from>` +
+			`<D:from><D:scope><D:href>` + homePath("ann@coop.example") + `</D:href><D:depth>infinity</D:depth></D:scope></D:from>` +
 			`<D:where>` + where + `</D:where>` + order + `</D:basicsearch></D:searchrequest>`
 		r := h.want(207, "ann", "SEARCH", "", body)
 		for _, part := range strings.Split(r.body, "<D:href>")[1:] {
 			href, _, _ := strings.Cut(part, "</D:href>")
-			hrefs = append(hrefs, strings.TrimPrefix(href, HomePath("ann@coop.example")))
+			hrefs = append(hrefs, strings.TrimPrefix(href, homePath("ann@coop.example")))
 		}
 		return hrefs
 	}

@@ -24,7 +24,7 @@ func TestTranscripts(t *testing.T) {
 				t.Fatal(err)
 			}
 			p := &player{house: newHouse(t, 1<<20), vars: map[string]string{}}
-			p.vars["home"] = HomePath("ann@coop.example")
+			p.vars["home"] = homePath("ann@coop.example")
 			for i, line := range strings.Split(string(text), "\n") {
 				p.line = i + 1
 				switch {

@@ -46,9 +46,6 @@ func Mount(e *dav.Engine) {
 	e.Mount(VersionsPrefix, versionsTree{})
 }
 
-// HomePath is the URL path of an account's files.
-func HomePath(address string) string { return dav.Path("dav", "files", address) + "/" }
-
 var (
 	homesKind  = &dav.Kind{Name: "homes", Collection: true, Privileges: dav.PrivRead | dav.PrivReadOwn}
 	folderKind = folderProperties(&dav.Kind{

@@ -196,7 +196,7 @@ func TestSync(t *testing.T) {
 		for _, part := range strings.Split(r.body, "<D:response>")[1:] {
 			_, href, _ := strings.Cut(part, "<D:href>")
 			href, _, _ = strings.Cut(href, "</D:href>")
-			href = strings.TrimPrefix(href, HomePath("ann@coop.example"))
+			href = strings.TrimPrefix(href, homePath("ann@coop.example"))
 			if strings.Contains(part, "<D:status>HTTP/1.1 404") && !strings.Contains(part, "propstat") {
 				href = "-" + href
 			}

@@ -30,26 +30,6 @@ func UnescapeText(s string) string {
 	return b.String()
 }
 
-var textEscaper = strings.NewReplacer("\\", "\\\\", ";", "\\;", ",", "\\,", "\r\n", "\\n", "\n", "\\n", "\r", "\\n")
-
-// EscapeText encodes TEXT (RFC 5545 §3.3.11).
-func EscapeText(s string) string { return textEscaper.Replace(s) }
-
-// SplitText splits a list of TEXT at its commas and unescapes the parts.
-func SplitText(s string) (out []string) {
-	from := 0
-	for i := 0; i < len(s); i++ {
-		switch s[i] {
-		case '\\':
-			i++
-		case ',':
-			out = append(out, UnescapeText(s[from:i]))
-			from = i + 1
-		}
-	}
-	return append(out, UnescapeText(s[from:]))
-}
-
 // decodeParam decodes RFC 6868.
 func decodeParam(s string) string {
 	if strings.IndexByte(s, '^') < 0 {

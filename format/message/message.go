@@ -87,23 +87,6 @@ func blank(line []byte) bool {
 	return string(line) == "\r\n" || string(line) == "\n"
 }
 
-// HeaderOf returns the header block at the start of a message, its blank line
-// included when there is one.
-func HeaderOf(b []byte) []byte {
-	for n := 0; n < len(b); {
-		i := bytes.IndexByte(b[n:], '\n')
-		if i < 0 {
-			return b
-		}
-		line := b[n : n+i+1]
-		n += i + 1
-		if blank(line) {
-			return b[:n]
-		}
-	}
-	return b
-}
-
 // Get returns the value of the first field of that name.
 func Get(fields []Field, name string) ([]byte, bool) {
 	for _, f := range fields {

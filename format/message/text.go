@@ -8,7 +8,6 @@ import (
 	"net/mail"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"golang.org/x/text/encoding/htmlindex"
 	"golang.org/x/text/transform"
@@ -95,12 +94,4 @@ func (f *base64Filter) Read(p []byte) (int, error) {
 			return k, err
 		}
 	}
-}
-
-// Valid returns s with what is not UTF-8 replaced.
-func Valid(s string) string {
-	if utf8.ValidString(s) {
-		return s
-	}
-	return strings.ToValidUTF8(s, "\uFFFD")
 }

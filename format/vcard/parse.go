@@ -3,7 +3,6 @@ package vcard
 import (
 	"bytes"
 	"fmt"
-	"iter"
 	"strings"
 	"unicode/utf8"
 )
@@ -203,30 +202,4 @@ func (l *lines) physical(from int) int {
 
 func trimEnd(b []byte) []byte {
 	return bytes.TrimRight(bytes.TrimSuffix(b, []byte("\n")), "\r")
-}
-
-// Split cuts a file of cards into single ones, without reading them further:
-// each piece runs from BEGIN:VCARD to the line END:VCARD. What stands between
-// cards is passed over.
-func Split(b []byte) iter.Seq[[]byte] {
-	return func(yield func([]byte) bool) {
-		start, at := -1, len(b)-len(bytes.TrimPrefix(b, bom))
-		for at < len(b) {
-			end := len(b)
-			if i := bytes.IndexByte(b[at:], '\n'); i >= 0 {
-				end = at + i + 1
-			}
-			line := bytes.TrimRight(b[at:end], " \t\r\n")
-			switch {
-			case bytes.EqualFold(line, []byte("BEGIN:VCARD")):
-				start = at
-			case start >= 0 && bytes.EqualFold(line, []byte("END:VCARD")):
-				if !yield(b[start:end]) {
-					return
-				}
-				start = -1
-			}
-			at = end
-		}
-	}
 }

@@ -174,17 +174,6 @@ func TestWritten(t *testing.T) {
 	}
 }
 
-func TestSplit(t *testing.T) {
-	a, b := card("3.0", "FN:a"), card("2.1", "FN:b")
-	var got []string
-	for one := range Split([]byte("\xef\xbb\xbfgarbage\r\n" + a + "\r\n" + b + "BEGIN:VCARD\r\nFN:cut off")) {
-		got = append(got, string(one))
-	}
-	if !slices.Equal(got, []string{a, b}) {
-		t.Errorf("%q", got)
-	}
-}
-
 func TestSelect(t *testing.T) {
 	c := parse(t, card("3.0", "UID:1", "FN:x", "item1.TEL:1", "TEL:2", "NOTE:secret"))
 	got := string(c.Select([]Selected{{Name: "uid"}, {Group: "ITEM1", Name: "TEL"}, {Name: "note", NoValue: true}}).Bytes())
@@ -220,8 +209,6 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte(card("4.0", `ADR;LABEL="a^nb":;;;;;;`, "BDAY:--0415", "TEL;VALUE=uri:tel:%2B1;ext=5", "PHOTO:data:,%20x", "GEO:geo:1,2,3;u=4")))
 	f.Add([]byte(card("3.0", "LABEL;HOME:x", "SORT-STRING:y", "AGENT:z", "BDAY:1996-04-15T10:11:12.5-05:00", "X-ABSHOWAS:COMPANY", "TZ:+01:00")))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		for range Split(b) {
-		}
 		c, err := Parse(b)
 		if err != nil {
 			return

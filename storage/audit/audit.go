@@ -164,6 +164,13 @@ func decode(k, v []byte) (e Entry, err error) {
 	return e, nil
 }
 
+// Check is the room's storage.CheckHook: the chain is whole.
+func Check(tx *storage.Tx, r *storage.Report) {
+	if err := Verify(tx); err != nil {
+		r.Problem("audit log: %v", err)
+	}
+}
+
 // Verify walks the whole chain: every entry follows the one before, from the
 // last that was forgotten to the newest.
 func Verify(tx *storage.Tx) error {

@@ -1,10 +1,8 @@
 package files
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 	"testing"
 	"time"
@@ -76,69 +74,5 @@ func TestCopy(t *testing.T) {
 			t.Error("the rest of a copy is still there")
 		}
 		return err
-	})
-}
-
-// A content of several extents reads as one, from any place.
-func TestJoin(t *testing.T) {
-	h := newHouse(t, 0)
-	a, b := h.mustPut(h.a, "a", strings.Repeat("a", 10)), h.mustPut(h.a, "b", strings.Repeat("b", 10))
-	var n Node
-	h.update(func(tx *storage.Tx) (err error) {
-		n, _, err = Put(tx, h.tree(tx, h.a), Root, "joined", Join("text/plain", a.Content, b.Content), h.at())
-		return err
-	})
-	h.delete(h.a, "a")
-	want := []byte(strings.Repeat("a", 10) + strings.Repeat("b", 10))
-	r, err := n.Open(h.db)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer r.Close()
-	for _, from := range []int64{15, 0, 9, 10, 20} {
-		if _, err := r.Seek(from, io.SeekStart); err != nil {
-			t.Fatal(err)
-		}
-		if got, err := io.ReadAll(r); err != nil || !bytes.Equal(got, want[from:]) {
-			t.Errorf("from %d: %q, %v", from, got, err)
-		}
-	}
-	if n.ETag() == a.ETag() || n.Size != 20 {
-		t.Errorf("%s of %d bytes", n.ETag(), n.Size)
-	}
-}
-
-// A copy under way is no trash for others to make room of.
-func TestCopyUnderPressure(t *testing.T) {
-	h := newHouse(t, 1000)
-	h.mkdir(h.b, "src")
-	for i := range 4 {
-		h.mustPut(h.b, fmt.Sprint("src/", i), strings.Repeat("x", 100))
-	}
-	var c *Copier
-	h.update(func(tx *storage.Tx) (err error) {
-		tree := h.tree(tx, h.b)
-		src, err := h.find(tx, tree, "src")
-		if err == nil {
-			if c, err = StartCopy(tx, tree, src.ID, tree, h.at()); err == nil {
-				_, err = c.Step(tx, 3, h.at())
-			}
-		}
-		return err
-	})
-	if _, err := h.put(h.b, "large", strings.Repeat("y", 500)); !errors.Is(err, storage.ErrQuota) {
-		t.Errorf("a write in the place of a copy: %v", err)
-	}
-	h.update(func(tx *storage.Tx) error {
-		done, err := c.Step(tx, 100, h.at())
-		if err == nil && done {
-			_, err = c.Finish(tx, Root, "copy", h.at())
-		}
-		return err
-	})
-	h.view(func(tx *storage.Tx) {
-		if n, err := h.find(tx, h.tree(tx, h.b), "copy/3"); err != nil || n.Size != 100 {
-			t.Error(n, err)
-		}
 	})
 }

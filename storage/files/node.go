@@ -63,20 +63,6 @@ func (c *Content) same(as *Content) bool {
 	return c.Size == as.Size && (c.Tag == as.Tag || c.Print != nil && bytes.Equal(c.Print, as.Print))
 }
 
-// Join is the contents of files one after the other, as a chunked upload ends:
-// no byte is copied.
-func Join(mediaType string, parts ...Content) Content {
-	c, h := Content{Type: mediaType}, sha256.New()
-	for _, p := range parts {
-		c.Size += p.Size
-		c.Extents = append(c.Extents, p.Extents...)
-		h.Write(p.Tag[:])
-		h.Write(binary.BigEndian.AppendUint64(nil, uint64(p.Size)))
-	}
-	c.Tag = [16]byte(h.Sum(nil))
-	return c
-}
-
 // ETag returns a strong entity tag (RFC 9110 §8.8.3), quoted. That of a small
 // body follows from the bytes, so the same bytes have the same tag.
 func (c *Content) ETag() string {

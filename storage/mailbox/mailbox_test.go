@@ -106,7 +106,7 @@ func TestOneMessageTwoMembers(t *testing.T) {
 	var c Cold
 	if err := h.db.View(func(tx *storage.Tx) error {
 		box := h.box(tx, h.b, "INBOX")
-		m, ok := Get(tx, box, 1)
+		m, ok := get(tx, box, 1)
 		if !ok || fmt.Sprint(box.FlagNames(m.Flags)) != `[\Seen $Work]` || box.Unseen != 0 {
 			t.Errorf("message %+v, unseen %d", m, box.Unseen)
 		}
@@ -320,4 +320,8 @@ func BenchmarkAppend(b *testing.B) {
 			return err
 		})
 	}
+}
+
+func get(tx *storage.Tx, box *Mailbox, uid storage.ItemID) (Message, bool) {
+	return unmarshal(uid, tx.Item(box.ID, uid))
 }

@@ -53,11 +53,6 @@ func unmarshal(id storage.ItemID, b []byte) (m Message, ok bool) {
 	}, true
 }
 
-// Get returns one message.
-func Get(tx *storage.Tx, box *Mailbox, uid storage.ItemID) (Message, bool) {
-	return unmarshal(uid, tx.Item(box.ID, uid))
-}
-
 // Scan calls fn with the messages from..to, both included, until it returns
 // false. fn must not write.
 func Scan(tx *storage.Tx, box *Mailbox, from, to storage.ItemID, fn func(Message) bool) {

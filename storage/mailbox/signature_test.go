@@ -48,7 +48,7 @@ func TestSignatures(t *testing.T) {
 		h.update(func(tx *storage.Tx) error {
 			box := h.box(tx, h.a, "INBOX")
 			uid, err := Append(tx, box, in, nil, now, now)
-			m, _ := Get(tx, box, uid)
+			m, _ := get(tx, box, uid)
 			id = m.Body
 			return err
 		})
@@ -154,7 +154,7 @@ func TestTextInPieces(t *testing.T) {
 	h.update(func(tx *storage.Tx) error {
 		box := h.box(tx, h.a, "INBOX")
 		_, err := Append(tx, box, in, nil, now, now)
-		m, _ := Get(tx, box, 1)
+		m, _ := get(tx, box, 1)
 		id = m.Body
 		return err
 	})
