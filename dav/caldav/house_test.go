@@ -1,9 +1,7 @@
 package caldav
 
 import (
-	"io"
 	"net/http"
-	"net/http/httptest"
 	"regexp"
 	"slices"
 	"strings"
@@ -37,39 +35,15 @@ func newHouse(t testing.TB) *house {
 	return h
 }
 
-// do makes a request as a member; header are pairs.
+// do and want are davtest's, in the short.
 func (h *house) do(user, method, path, body string, header ...string) (int, string, http.Header) {
 	h.t.Helper()
-	r := httptest.NewRequest(method, path, strings.NewReader(body))
-	r.Header.Set("User", user)
-	for i := 0; i+1 < len(header); i += 2 {
-		r.Header.Set(header[i], header[i+1])
-	}
-	w := httptest.NewRecorder()
-	h.Engine.ServeHTTP(w, r)
-	res := w.Result()
-	b, err := io.ReadAll(res.Body)
-	if err != nil {
-		h.t.Fatal(err)
-	}
-	return res.StatusCode, string(b), res.Header
+	return h.Do(user, method, path, body, header...)
 }
 
-// want makes a request and fails unless the status is right and the answer has
-// every text; one that begins with "!" it must not have.
 func (h *house) want(status int, texts []string, user, method, path, body string, header ...string) string {
 	h.t.Helper()
-	got, answer, _ := h.do(user, method, path, body, header...)
-	if got != status {
-		h.t.Errorf("%s %s: %d, want %d\n%s", method, path, got, status, answer)
-	}
-	for _, text := range texts {
-		not, absent := strings.CutPrefix(text, "!")
-		if strings.Contains(answer, not) == absent {
-			h.t.Errorf("%s %s: want %q in\n%s", method, path, text, answer)
-		}
-	}
-	return answer
+	return h.Want(status, texts, user, method, path, body, header...)
 }
 
 const (
