@@ -125,6 +125,7 @@ func mxHosts(ctx context.Context, r Resolver, self, domain string) ([]string, er
 	if len(mxs) == 1 && (mxs[0].Host == "." || mxs[0].Host == "") { // RFC 7505 §3
 		return nil, permanent{"5.1.10", fmt.Sprintf("the domain %s says that it takes no mail", domain)}
 	}
+	mxs = slices.Clone(mxs) // a resolver may keep what it has answered
 	rand.Shuffle(len(mxs), func(i, j int) { mxs[i], mxs[j] = mxs[j], mxs[i] })
 	slices.SortStableFunc(mxs, func(a, b *net.MX) int { return int(a.Pref) - int(b.Pref) })
 	limit := -1 // our own preference: who is not better sends it to us (RFC 5321 §5.1)
