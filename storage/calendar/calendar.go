@@ -157,24 +157,6 @@ func List(tx *storage.Tx, a storage.AccountID) (out []Calendar) {
 	return out
 }
 
-// Visible returns the calendars that somebody has rights on, who is known by
-// several accounts, the first their own and the others their groups: one's own,
-// those of the groups, and what was shared with any of them, each once.
-func Visible(tx *storage.Tx, identities []storage.AccountID) (out []Calendar) {
-	for _, a := range identities {
-		out = append(out, List(tx, a)...)
-	}
-	for _, a := range identities {
-		for _, o := range tx.SharedWith(a) {
-			c, err := ByID(tx, o.Collection)
-			if err == nil && o.Item == 0 && !slices.ContainsFunc(out, func(k Calendar) bool { return k.ID == c.ID }) {
-				out = append(out, c)
-			}
-		}
-	}
-	return out
-}
-
 // SetTypes changes which component types the calendar takes from now on.
 func SetTypes(tx *storage.Tx, c Calendar, types Types) error {
 	if types&AllTypes == 0 {

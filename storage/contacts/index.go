@@ -3,7 +3,6 @@ package contacts
 import (
 	"encoding/binary"
 	"slices"
-	"strings"
 
 	"essaim.coop/essaim/format/vcard"
 	"essaim.coop/essaim/storage"
@@ -130,62 +129,4 @@ func Query(tx *storage.Tx, b storage.CollectionID, f *vcard.Filter, after storag
 		return fn(c, v == vcard.Yes)
 	})
 	return err
-}
-
-// Lookup calls fn with the cards of an account's books that could be meant as a
-// recipient: those with an e-mail address of which a word of a name or an
-// address begins with text. It stops when fn returns false.
-func Lookup(tx *storage.Tx, a storage.AccountID, text string, fn func(b Book, c Card) bool) error {
-	want := vcard.Fold(strings.TrimSpace(text))
-	var err error
-	for _, b := range List(tx, a) {
-		more := true
-		tx.ScanPrefix(resource.Key('x', b.ID), func(rest, row []byte) bool {
-			if !meant(row, want) {
-				return true
-			}
-			id, _ := resource.ReadItem(rest)
-			var c Card
-			if c, err = ByItem(tx, b.ID, id); err == nil {
-				more = fn(b, c)
-			}
-			return more && err == nil
-		})
-		if err != nil || !more {
-			return err
-		}
-	}
-	return nil
-}
-
-// meant reports whether a row has an address and a word that begins so.
-func meant(row []byte, want string) bool {
-	mail, found := false, false
-	for len(row) > 0 && row[0] != 0 {
-		name := row[0]
-		entry, rest, ok := cut(row[1:])
-		if !ok {
-			break
-		}
-		switch indexed[min(int(name), len(indexed)-1)] {
-		case "EMAIL":
-			mail = true
-			fallthrough
-		case "FN", "N", "NICKNAME", "ORG":
-			if whole, _, ok := cut(entry); ok && !found {
-				found = begins(string(whole), want)
-			}
-		}
-		row = rest
-	}
-	return mail && found
-}
-
-func begins(text, want string) bool {
-	for i := 0; i <= len(text)-len(want); i++ {
-		if (i == 0 || strings.IndexByte(" ,;.-@'(<", text[i-1]) >= 0) && text[i:i+len(want)] == want {
-			return true
-		}
-	}
-	return false
 }
