@@ -3,14 +3,12 @@ package main
 import (
 	"context"
 	"crypto/tls"
-	"log/slog"
 	"net/http"
 	"net/smtp"
 	"strings"
 	"testing"
 	"time"
 
-	"essaim.coop/essaim/internal/certs"
 	"essaim.coop/essaim/people"
 	"essaim.coop/essaim/storage"
 	"essaim.coop/essaim/storage/accounts"
@@ -95,20 +93,7 @@ func (p *presence) isOut(when string) {
 // What is open when a member is suspended, a device taken away or an account
 // deleted: the first cannot send any more, the others are out at every door.
 func TestOpenSessionsEndWithWhatOpenedThem(t *testing.T) {
-	files, err := certs.Throwaway(t.TempDir(), []string{"localhost"}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	a, err := openApp(Config{Hostname: "localhost", PlainHTTP: true, TrustLocal: true, Data: t.TempDir()}, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { a.Close() })
-	conf := &tls.Config{GetCertificate: files.Get}
-	a.buildServices(conf)
-	if err := a.buildWeb(conf); err != nil {
-		t.Fatal(err)
-	}
+	a := builtApp(t)
 	zoe, ids := addMember(t, a, "zoe@coop.example", map[string]accounts.Scope{"phone": accounts.ScopeAll, "laptop": accounts.ScopeAll})
 	at, base, now := doors(t, a, "submissions", "imaps"), serveWeb(t, a), time.Now()
 	update := func(fn func(*storage.Tx) error) {

@@ -47,9 +47,9 @@ func doors(t *testing.T, a *App, names ...string) map[string]string {
 	return at
 }
 
-// A password that is for one thing opens that, by every protocol, and nothing
-// else.
-func TestAppPasswordsOpenWhatTheyAreFor(t *testing.T) {
+// builtApp is a server with all its doors, none of them open yet.
+func builtApp(t *testing.T) *App {
+	t.Helper()
 	files, err := certs.Throwaway(t.TempDir(), []string{"localhost"}, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -64,6 +64,13 @@ func TestAppPasswordsOpenWhatTheyAreFor(t *testing.T) {
 	if err := a.buildWeb(conf); err != nil {
 		t.Fatal(err)
 	}
+	return a
+}
+
+// A password that is for one thing opens that, by every protocol, and nothing
+// else.
+func TestAppPasswordsOpenWhatTheyAreFor(t *testing.T) {
+	a := builtApp(t)
 	scopes := map[string]accounts.Scope{"for-mail": accounts.ScopeMail, "for-files": accounts.ScopeFiles, "for-calendar": accounts.ScopeCalendar, "for-contacts": accounts.ScopeContacts}
 	addMember(t, a, "zoe@coop.example", scopes)
 	at := doors(t, a, "submissions", "imaps")
